@@ -1,0 +1,146 @@
+"""The artifact that the agent answers with, and the strict parser that accepts nothing else."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from agent.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
+
+SCHEMA_FILE = Path(__file__).parents[1] / "fixtures" / "artifact.schema.json"
+
+_FENCE = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
+_SHOWN_CHARACTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One file of source code.
+
+    ``language`` is one of ``tsx, ts, py, js, css, sh``; ``file_path`` is relative, with forward slashes and no ``..``.
+    """
+
+    code: str
+    language: str
+    file_path: str
+    explanation: str
+
+    def to_json(self) -> str:
+        """The artifact as the JSON object that :func:`parse` accepts."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def parse(text: str) -> Artifact:
+    """Read an artifact from the model's whole answer.
+
+    The answer must be the JSON object and nothing else (RFC 8259 allows whitespace around it). Duplicate keys, ``NaN`` and
+    text that is not valid Unicode are refused too.
+
+    Raises:
+        ArtifactError: for every other text, whatever it is. Its message is what a corrective retry tells the model.
+    """
+    try:
+        return _validated(_strict_json(text))
+    except ArtifactError as error:
+        error.json_in_fence = _is_artifact_in_fence(text)
+        raise
+
+
+def schema() -> dict[str, Any]:
+    """The artifact's JSON Schema (draft 2020-12)."""
+    loaded: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _strict_json(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ArtifactError(_json_complaint(text, error), rung="answered") from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"not valid JSON: {error}", rung="answered") from error
+
+
+def _json_complaint(text: str, error: json.JSONDecodeError) -> str:
+    if not text.strip():
+        return "not JSON: the answer is empty"
+    if "```" in text and not text.lstrip().startswith("{"):
+        return "not JSON: there is a code fence; the answer must be the JSON object alone"
+    if not text.lstrip().startswith("{"):
+        return "not JSON: the answer does not begin with {; it must be the JSON object alone"
+    if error.msg == "Extra data":
+        return f"not JSON: text follows the JSON object at line {error.lineno} column {error.colno}"
+    return f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = dict(pairs)
+    if len(keys) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {_shown(twice)} appears twice")
+    return keys
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _validated(value: Any) -> Artifact:
+    errors = sorted(_validator().iter_errors(value), key=lambda error: (list(map(str, error.path)), str(error.validator)))
+    if errors:
+        raise ArtifactError("; ".join(map(_schema_complaint, errors)), rung="strict JSON")
+    artifact = Artifact(**value)
+    _refuse_lone_surrogates(artifact)
+    return artifact
+
+
+def _schema_complaint(error: ValidationError) -> str:
+    place = ".".join(map(str, error.path)) or "the object"
+    if error.validator in ("pattern", "maxLength"):
+        return f"{place}: {_shown(error.instance)} is not {error.schema['description']}"
+    if error.validator == "enum":
+        return f"{place}: {_shown(error.instance)} is not one of {', '.join(map(str, error.validator_value))}"
+    if error.validator == "type":
+        return f"{place}: {_shown(error.instance)} is not a JSON {error.validator_value}"
+    return f"{place}: {_shortened(error.message)}"
+
+
+def _refuse_lone_surrogates(artifact: Artifact) -> None:
+    for name, value in asdict(artifact).items():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ArtifactError(f"{name}: a lone surrogate escape is not text", rung="strict JSON") from error
+
+
+def _is_artifact_in_fence(text: str) -> bool:
+    for fenced in _FENCE.findall(text):
+        try:
+            _validated(_strict_json(fenced))
+        except ArtifactError:
+            continue
+        return True
+    return False
+
+
+def _shown(value: object) -> str:
+    return _shortened(json.dumps(value, default=repr))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+@functools.cache
+def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(schema())
