@@ -16,6 +16,13 @@
 Every message says what happened, what was given, what is allowed and, where there is one, the command to run next.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.loop import Attempt
+
 
 class AgentError(Exception):
     """The root of everything that this project raises on purpose."""
@@ -48,7 +55,12 @@ class MemoryStoreError(AgentError):
 
 
 class ModelError(AgentError):
-    """An infrastructure fault while the model answered. Never a wrong answer."""
+    """An infrastructure fault while the model answered. Never a wrong answer.
+
+    ``attempts`` are the attempts of the same request that were completed before the fault.
+    """
+
+    attempts: tuple[Attempt, ...] = ()
 
 
 class ModelConnectionError(ModelError):

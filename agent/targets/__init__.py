@@ -1,0 +1,1 @@
+"""Where the model runs: Ollama, the embedded engine, or any OpenAI-compatible URL."""

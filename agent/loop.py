@@ -1,0 +1,119 @@
+"""The agent's loop: ask, validate, correct as often as the stack allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.artifact import Artifact, parse
+from agent.errors import ArtifactError, ModelError, SettingsError
+from agent.memory import Context, Memory
+from agent.model import ChatModel, Completion, OnText
+from agent.prompts import Message, build_messages, correction_messages
+from agent.sampling import Sampling
+from agent.stacks import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One model call and what became of it: an artifact, or the error that says why not."""
+
+    completion: Completion
+    result: Artifact | ArtifactError
+
+    @property
+    def artifact(self) -> Artifact | None:
+        """The validated artifact, if there is one."""
+        return self.result if isinstance(self.result, Artifact) else None
+
+    @property
+    def failure(self) -> ArtifactError | None:
+        """Why the answer is no artifact, if it is none."""
+        return self.result if isinstance(self.result, ArtifactError) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the agent has to say to a request: all attempts in order, the last of which decides.
+
+    ``context`` is what memory gave; ``None`` when the stack does not ask memory.
+    """
+
+    stack: Stack
+    request: str
+    context: Context | None
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def artifact(self) -> Artifact | None:
+        """The validated artifact, or ``None`` when even the last attempt failed."""
+        return self.attempts[-1].artifact
+
+    @property
+    def failure(self) -> ArtifactError | None:
+        """Why there is no artifact; ``None`` when there is one."""
+        return self.attempts[-1].failure
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A model, a memory and a history, ready to answer requests.
+
+    ``read_only`` keeps memory as it is; otherwise every valid answer is written back as a task trace.
+    """
+
+    model: ChatModel
+    memory: Memory | None = None
+    history: Sequence[Message] = ()
+    read_only: bool = False
+
+    def run(
+        self, stack: Stack, request: str, user_id: str, sampling: Sampling | None = None, on_text: OnText | None = None
+    ) -> Reply:
+        """Answer one request.
+
+        Raises:
+            ModelError: for an infrastructure fault; its ``attempts`` are those completed before it.
+            MemoryStoreError: when memory fails.
+            SettingsError: for an empty request, or a stack that needs memory where there is none.
+        """
+        if not request.strip():
+            raise SettingsError("The request is empty. Give one, for example: python -m agent 'Write a Python function that ...'")
+        context = self._context(stack, request, user_id)
+        messages = build_messages(stack, request, history=self.history, facts=context.facts if context else ())
+        attempts = self._attempts(stack, messages, sampling or Sampling(), on_text)
+        reply = Reply(stack, request, context, attempts)
+        if reply.artifact and self.memory and not self.read_only:
+            self.memory.write_back(request, reply.artifact.to_json(), user_id)
+        return reply
+
+    def _context(self, stack: Stack, request: str, user_id: str) -> Context | None:
+        if stack.context != "memory":
+            return None
+        if self.memory is None:
+            raise SettingsError(f"The stack {stack.name!r} needs a memory, and the agent was given none.")
+        return self.memory.retrieve_context(request, user_id)
+
+    def _attempts(
+        self, stack: Stack, messages: tuple[Message, ...], sampling: Sampling, on_text: OnText | None
+    ) -> tuple[Attempt, ...]:
+        attempts: list[Attempt] = []
+        for _ in range(1 + stack.retries):
+            try:
+                completion = self.model.complete(messages, sampling, on_text)
+            except ModelError as error:
+                error.attempts = tuple(attempts)
+                raise
+            attempts.append(Attempt(completion, _result(completion.text)))
+            failure = attempts[-1].failure
+            if failure is None:
+                break
+            messages += correction_messages(completion.text, str(failure))
+        return tuple(attempts)
+
+
+def _result(text: str) -> Artifact | ArtifactError:
+    try:
+        return parse(text)
+    except ArtifactError as error:
+        return error

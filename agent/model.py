@@ -1,0 +1,208 @@
+"""The one door to a language model: streamed chat completions from any OpenAI-compatible server.
+
+Only this module imports openai, and only when a model is first called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from agent.errors import ModelConnectionError, ModelError, ModelStatusError, ModelStreamError, ModelTimeoutError
+from agent.prompts import Message
+from agent.sampling import Sampling
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+OnText = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What one model call gave.
+
+    Times are seconds from sending the request: ``ttft`` to the first non-empty content (``None`` when there was none),
+    ``latency`` to the end of the stream. Token counts are the server's own; ``cached_tokens`` is ``None`` when the server does
+    not report it, which is not zero. ``finish_reason`` is ``"stop"``, ``"length"`` or what else the server says.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int | None
+    ttft: float | None
+    latency: float
+    finish_reason: str
+    text: str
+
+
+class ChatModel(Protocol):
+    """Whatever answers chat messages."""
+
+    def complete(self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None) -> Completion:
+        """Answer the messages, calling ``on_text`` with each piece of text as it arrives.
+
+        Raises:
+            ModelError: for every fault of the server or the network.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Limits in seconds: to connect, between two reads, and for a whole call."""
+
+    connect: float = 5.0
+    read: float = 120.0
+    deadline: float = 300.0
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What has come of a stream so far."""
+
+    started: float
+    ttft: float | None = None
+    finish_reason: str | None = None
+    usage: Any = None
+    pieces: list[str] = field(default_factory=list)
+
+
+class OpenAIModel:
+    """A model behind an OpenAI-compatible URL, by the ``openai`` package. Close it, or use it in a ``with`` block.
+
+    There are no hidden retries, since they would falsify a latency. The asynchronous client is used because only cancelling
+    enforces an overall deadline at every moment; the event loop lives as long as the model, so connections are reused.
+    """
+
+    def __init__(self, base_url: str, name: str, *, api_key: str = "", timeouts: Timeouts | None = None) -> None:
+        self.base_url = base_url
+        self.name = name
+        self._api_key = api_key
+        self._timeouts = timeouts or Timeouts()
+        self._runner = asyncio.Runner()
+        self._client: AsyncOpenAI | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            self._runner.run(self._client.close())
+            self._client = None
+        self._runner.close()
+
+    def complete(self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None) -> Completion:
+        """See :meth:`ChatModel.complete`."""
+        if self._client is None:
+            self._client = self._open_client()
+        with _faults_mapped(self.base_url, self._timeouts):
+            return self._runner.run(self._completion(self._client, messages, sampling, on_text))
+
+    def _open_client(self) -> AsyncOpenAI:
+        import httpx2
+        import openai
+
+        timeouts = self._timeouts
+        return openai.AsyncOpenAI(
+            base_url=self.base_url,
+            api_key=self._api_key or "none",
+            max_retries=0,
+            timeout=httpx2.Timeout(min(timeouts.read, timeouts.deadline), connect=timeouts.connect),
+        )
+
+    async def _completion(
+        self, client: AsyncOpenAI, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None
+    ) -> Completion:
+        stream = _Stream(started=time.perf_counter())
+        async with asyncio.timeout(self._timeouts.deadline):
+            chunks = await client.chat.completions.create(
+                model=self.name,
+                messages=[message.to_dict() for message in messages],  # type: ignore[misc]
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                max_tokens=sampling.max_tokens,
+                seed=sampling.seed,
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            async with chunks:
+                async for chunk in chunks:
+                    _take(stream, chunk, on_text)
+        return _finished(stream, latency=time.perf_counter() - stream.started)
+
+
+def _take(stream: _Stream, chunk: Any, on_text: OnText | None) -> None:
+    stream.usage = chunk.usage or stream.usage
+    for choice in chunk.choices[:1]:
+        stream.finish_reason = choice.finish_reason or stream.finish_reason
+        if text := choice.delta.content:
+            if stream.ttft is None:
+                stream.ttft = time.perf_counter() - stream.started
+            stream.pieces.append(text)
+            if on_text is not None:
+                on_text(text)
+
+
+def _finished(stream: _Stream, latency: float) -> Completion:
+    if not stream.finish_reason:
+        raise ModelStreamError("the stream ended without a finish reason: the server stopped in the middle of its answer")
+    if stream.usage is None:
+        raise ModelStreamError("the stream ended without token usage, although stream_options.include_usage was sent")
+    details = getattr(stream.usage, "prompt_tokens_details", None)
+    return Completion(
+        prompt_tokens=_count(stream.usage.prompt_tokens, "prompt_tokens"),
+        completion_tokens=_count(stream.usage.completion_tokens, "completion_tokens"),
+        cached_tokens=getattr(details, "cached_tokens", None),
+        ttft=stream.ttft,
+        latency=latency,
+        finish_reason=stream.finish_reason,
+        text="".join(stream.pieces),
+    )
+
+
+def _count(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ModelStreamError(f"the server's usage holds {name} = {value!r}, which is not a count")
+    return value
+
+
+@contextlib.contextmanager
+def _faults_mapped(base_url: str, timeouts: Timeouts) -> Iterator[None]:
+    """Turn whatever openai, its transport or a malformed stream raises into the agent's own tree."""
+    import httpx2
+    import openai
+
+    try:
+        yield
+    except ModelError:
+        raise
+    except TimeoutError as error:
+        raise ModelTimeoutError(f"{base_url} had not finished after {timeouts.deadline:g} s, the deadline of a call") from error
+    except (openai.APITimeoutError, httpx2.TimeoutException) as error:
+        raise ModelTimeoutError(f"{base_url} was silent for too long ({_cause(error)}; {timeouts})") from error
+    except openai.APIConnectionError as error:
+        raise ModelConnectionError(f"{base_url} cannot be reached: {_cause(error)}") from error
+    except openai.APIStatusError as error:
+        raise ModelStatusError(f"{base_url} answered HTTP {error.status_code}: {error.message}", status=error.status_code) from error
+    except openai.APIError as error:
+        raise ModelStreamError(f"{base_url} sent an error in the stream: {error.message}") from error
+    except httpx2.HTTPError as error:
+        raise ModelStreamError(f"{base_url} dropped the stream: {error}") from error
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise ModelStreamError(f"{base_url} sent a malformed stream: {error}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason: openai wraps the one that helps."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

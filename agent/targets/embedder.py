@@ -1,0 +1,15 @@
+"""The embedder behind memory: a model on an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """Where texts become vectors of ``dimensions`` numbers."""
+
+    base_url: str
+    model: str
+    dimensions: int
+    api_key: str = field(default="", repr=False)

@@ -1,0 +1,1 @@
+"""Offline tests of the suite itself: one file a module, black-box where possible."""
