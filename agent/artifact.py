@@ -104,12 +104,14 @@ def _validated(value: Any) -> Artifact:
 
 def _schema_complaint(error: ValidationError) -> str:
     place = ".".join(map(str, error.path)) or "the object"
+    rule: Any = error.validator_value
     if error.validator in ("pattern", "maxLength"):
-        return f"{place}: {_shown(error.instance)} is not {error.schema['description']}"
+        described: Any = error.schema
+        return f"{place}: {_shown(error.instance)} is not {described['description']}"
     if error.validator == "enum":
-        return f"{place}: {_shown(error.instance)} is not one of {', '.join(map(str, error.validator_value))}"
+        return f"{place}: {_shown(error.instance)} is not one of {', '.join(map(str, rule))}"
     if error.validator == "type":
-        return f"{place}: {_shown(error.instance)} is not a JSON {error.validator_value}"
+        return f"{place}: {_shown(error.instance)} is not a JSON {rule}"
     return f"{place}: {_shortened(error.message)}"
 
 

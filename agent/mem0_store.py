@@ -56,7 +56,9 @@ def open_memory(settings: MemorySettings) -> Mem0Store:
 class Mem0Store:
     """Either backend, behind the calls and shapes that both share; see :class:`agent.memory.Memory` for its methods."""
 
-    def __init__(self, client: Any, scope: Callable[[str], dict[str, Any]], all_of: Callable[[str], Any], close: Callable[[], None]):
+    def __init__(
+        self, client: Any, scope: Callable[[str], dict[str, Any]], all_of: Callable[[str], Any], close: Callable[[], None]
+    ) -> None:
         self._client = client
         self._scope = scope
         self._all_of = all_of

@@ -124,9 +124,10 @@ class OpenAIModel:
     ) -> Completion:
         stream = _Stream(started=time.perf_counter())
         async with asyncio.timeout(self._timeouts.deadline):
-            chunks = await client.chat.completions.create(
+            create: Any = client.chat.completions.create
+            chunks = await create(
                 model=self.name,
-                messages=[message.to_dict() for message in messages],  # type: ignore[misc]
+                messages=[message.to_dict() for message in messages],
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
                 max_tokens=sampling.max_tokens,
@@ -192,7 +193,9 @@ def _faults_mapped(base_url: str, timeouts: Timeouts) -> Iterator[None]:
     except openai.APIConnectionError as error:
         raise ModelConnectionError(f"{base_url} cannot be reached: {_cause(error)}") from error
     except openai.APIStatusError as error:
-        raise ModelStatusError(f"{base_url} answered HTTP {error.status_code}: {error.message}", status=error.status_code) from error
+        raise ModelStatusError(
+            f"{base_url} answered HTTP {error.status_code}: {error.message}", status=error.status_code
+        ) from error
     except openai.APIError as error:
         raise ModelStreamError(f"{base_url} sent an error in the stream: {error.message}") from error
     except httpx2.HTTPError as error:

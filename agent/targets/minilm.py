@@ -70,7 +70,9 @@ def convert(source: Path, target: Path) -> None:
     """
     raw = (source / "model.safetensors").read_bytes()
     if (found := hashlib.sha256(raw).hexdigest()) != WEIGHTS_SHA256:
-        raise TargetError(f"{source / 'model.safetensors'} is not the published {MODEL_NAME}: SHA-256 {found}. Next: {INSTALL_COMMAND}")
+        raise TargetError(
+            f"{source / 'model.safetensors'} is not the published {MODEL_NAME}: SHA-256 {found}. Next: {INSTALL_COMMAND}"
+        )
     try:
         import gguf
     except ImportError as error:
@@ -115,7 +117,7 @@ def _add_metadata(writer: GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_head_count(config["num_attention_heads"])
     writer.add_layer_norm_eps(config["layer_norm_eps"])
-    writer.add_causal_attention(False)
+    writer.add_causal_attention(value=False)
     writer.add_pooling_type(gguf.PoolingType.MEAN)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
 

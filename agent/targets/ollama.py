@@ -67,7 +67,8 @@ def _answer(url: str, path: str) -> dict[str, Any]:
         answer = fetch_json(url + path)
     except TargetError as error:
         raise TargetError(
-            f"Ollama does not answer ({error}). Next: ollama serve, then ollama pull {DEFAULT_MODEL} && ollama pull {EMBEDDING_MODEL}"
+            f"Ollama does not answer ({error})."
+            f" Next: ollama serve, then ollama pull {DEFAULT_MODEL} && ollama pull {EMBEDDING_MODEL}"
         ) from error
     if not isinstance(answer, dict):
         raise TargetError(f"{url}{path} does not answer like Ollama. Next: check OLLAMA_HOST.")

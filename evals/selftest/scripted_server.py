@@ -36,7 +36,8 @@ Route = Callable[[dict[str, Any]], Response]
 @dataclass
 class ScriptedServer:
     """A running server: its URL, its routes (``"POST /v1/chat/completions"`` to a function of the request's body) and every
-    request it has got, as ``(route, body)``."""
+    request it has got, as ``(route, body)``.
+    """
 
     url: str
     routes: dict[str, Route] = field(default_factory=dict)

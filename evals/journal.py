@@ -1,0 +1,38 @@
+"""The journal: one JSON line for the run, then one for every trial, on disk before the next call."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from evals.trials import Trial
+
+
+class Journal:
+    """The journal of one run; two runs never share a file.
+
+    ``folder`` is made when needed. Every line is flushed to disk before :meth:`add` returns.
+    """
+
+    def __init__(self, folder: Path, run: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}.jsonl"
+        self._lines = self.file.open("x", encoding="utf-8")
+        self._write({"run": run})
+
+    def add(self, trial: Trial) -> None:
+        """Append one trial."""
+        self._write({"trial": trial.to_dict()})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._lines.write(json.dumps(line) + "\n")
+        self._lines.flush()
+        os.fsync(self._lines.fileno())

@@ -1,0 +1,103 @@
+"""Statistics on the outcomes of trials. The task is the unit: epochs of one task are no independent evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evals.trials import Trial
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The share of schema-valid answers of one stack, with its interval at :data:`CONFIDENCE`.
+
+    ``value`` is the mean over ``tasks`` tasks of the mean over ``epochs`` epochs.
+    """
+
+    value: float
+    low: float
+    high: float
+    tasks: int
+    epochs: int
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The exact two-sided interval for a binomial share.
+
+    Clopper and Pearson, Biometrika 26 (1934), by quantiles of the beta distribution.
+
+    Raises:
+        ValueError: unless 0 <= successes <= n, n >= 1 and 0 < confidence < 1.
+    """
+    if not (0 <= successes <= n and n >= 1 and 0 < confidence < 1):
+        raise ValueError(f"no interval for {successes} successes in {n} at confidence {confidence}")
+    from scipy.stats import beta
+
+    tail = (1 - confidence) / 2
+    low = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
+    high = float(beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
+    return low, high
+
+
+def hoeffding(share: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """A two-sided interval for the mean of ``n`` independent values from 0 to 1 whose average is ``share``.
+
+    Hoeffding, Journal of the American Statistical Association 58 (1963), equation (2.1): an average of at least ``share`` has at
+    most the probability exp(-n KL(share, mean)). It holds for every n and every distribution on 0 to 1, so it may be used for
+    rates over epochs, whatever these have in common. When all values are 1, or all 0, it equals :func:`clopper_pearson`.
+
+    Raises:
+        ValueError: unless 0 <= share <= 1, n >= 1 and 0 < confidence < 1.
+    """
+    if not (0 <= share <= 1 and n >= 1 and 0 < confidence < 1):
+        raise ValueError(f"no interval for an average of {share} over {n} values at confidence {confidence}")
+    from scipy.optimize import brentq
+
+    allowed = -math.log((1 - confidence) / 2) / n
+
+    def excess(mean: float) -> float:
+        return _kullback_leibler(share, mean) - allowed
+
+    edge = 1e-12
+    low = float(brentq(excess, edge, share)) if share > edge and excess(edge) > 0 else 0.0
+    high = float(brentq(excess, share, 1 - edge)) if share < 1 - edge and excess(1 - edge) > 0 else 1.0
+    return low, high
+
+
+def valid_share(trials: Iterable[Trial]) -> Share:
+    """The share of valid answers after the retry, among trials without a fault.
+
+    With one epoch every task is one yes or no, and the interval is :func:`clopper_pearson`'s; with several, a task is a rate, and
+    the interval is :func:`hoeffding`'s.
+
+    Raises:
+        ValueError: without a trial.
+    """
+    by_task: dict[str, list[bool]] = {}
+    for trial in trials:
+        if trial.fault is None:
+            by_task.setdefault(trial.task, []).append(trial.valid)
+    rates = [sum(valid) / len(valid) for valid in by_task.values()]
+    epochs = max(map(len, by_task.values()), default=0)
+    return share_of(sum(rates) / len(rates) if rates else 0.0, len(rates), epochs)
+
+
+def share_of(value: float, tasks: int, epochs: int) -> Share:
+    """A share with the interval that fits its number of epochs.
+
+    Raises:
+        ValueError: for a share or numbers that cannot be.
+    """
+    low, high = clopper_pearson(round(value * tasks), tasks) if epochs == 1 else hoeffding(value, tasks)
+    return Share(value, low, high, tasks, epochs)
+
+
+def _kullback_leibler(share: float, mean: float) -> float:
+    """The divergence of a coin with ``mean`` from one with ``share``, in nats."""
+    first = share * math.log(share / mean) if share > 0 else 0.0
+    second = (1 - share) * math.log((1 - share) / (1 - mean)) if share < 1 else 0.0
+    return first + second
