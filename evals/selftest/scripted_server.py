@@ -9,9 +9,10 @@ import contextlib
 import hashlib
 import json
 import socket
+import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,7 +25,7 @@ Step = bytes | float | None
 class Response:
     """One scripted answer: a pause, then status and headers, then the steps of its body."""
 
-    steps: Sequence[Step] = ()
+    steps: Iterable[Step] = ()
     status: int = 200
     content_type: str = "application/json"
     pause_before_headers: float = 0.0
@@ -36,12 +37,13 @@ Route = Callable[[dict[str, Any]], Response]
 @dataclass
 class ScriptedServer:
     """A running server: its URL, its routes (``"POST /v1/chat/completions"`` to a function of the request's body) and every
-    request it has got, as ``(route, body)``.
+    request it has got, as ``(route, body)``, with their ``Authorization`` headers.
     """
 
     url: str
     routes: dict[str, Route] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
 
     def bodies(self, route: str) -> list[dict[str, Any]]:
         """The bodies of the requests to one route, in order."""
@@ -57,6 +59,33 @@ def scripted_server(routes: dict[str, Route] | None = None) -> Iterator[Scripted
         thread.start()
         try:
             yield server.script
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """A loopback port that refuses every connection: it is bound, so nobody else gets it, and nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield int(bound.getsockname()[1])
+
+
+@contextlib.contextmanager
+def raw_server(answer: bytes) -> Iterator[str]:
+    """Answer every connection with these bytes, HTTP or not, then hang up; yields the URL."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
@@ -155,8 +184,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: dict[str, Any]) -> None:
         route = f"{self.command} {self.path}"
         self.server.script.requests.append((route, body))
-        script = self.server.script.routes.get(route, lambda _: as_json({"error": {"message": f"no route {route}"}}, 404))
-        self._send(script(body))
+        self.server.script.authorizations.append(self.headers.get("Authorization"))
+        known = self.server.script.routes.get(route)
+        self._send(known(body) if known else as_json({"error": {"message": f"no route {route}"}}, 404))
 
     def _send(self, response: Response) -> None:
         time.sleep(response.pause_before_headers)

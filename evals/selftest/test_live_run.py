@@ -1,0 +1,270 @@
+"""Live runs as a user starts them, against a scripted model with a known ground truth."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.sampling import derive_seed
+from evals.recording import clock
+from evals.schedule import plan
+from evals.selftest.live_session import (
+    ANSWER,
+    CHAT,
+    Finished,
+    faulty_first_try,
+    live_session,
+    prompt_length,
+    pytest_session,
+    routes,
+    valid,
+)
+from evals.selftest.scripted_server import ScriptedServer, as_json, chat_stream, scripted_server
+from fixtures.data import load_history, load_preferences, load_tasks
+
+TASKS = ("dashboard-card", "download-sizes", "dark-theme")
+CHOICE = ("--task", "da[rs]*", "--task", "download-sizes", "--epochs", "2", "--seed", "5")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Finished, ScriptedServer]]:
+    """One complete run of three tasks and two epochs, in which every first try is invalid."""
+    with scripted_server(routes(faulty_first_try)) as server:
+        yield live_session(server.url, tmp_path_factory.mktemp("storage"), *CHOICE), server
+
+
+@pytest.fixture
+def finished(session: tuple[Finished, ScriptedServer]) -> Finished:
+    """What the run left."""
+    return session[0]
+
+
+@pytest.fixture
+def asked(session: tuple[Finished, ScriptedServer]) -> list[dict[str, Any]]:
+    """The chat requests of the run's trials: those after the two of the warm-up."""
+    return session[1].bodies(CHAT)[2:]
+
+
+def test_invalid_answers_are_expected_failures(finished: Finished) -> None:
+    """A trial whose answer is invalid is an expected failure with its reason, and no failure of the session's."""
+    assert "6 xfailed" in finished.output
+    assert "1 failed" in finished.output  # the floor under the optimized stack: three tasks cannot clear it
+
+
+def test_the_floor_is_inconclusive_for_three_tasks(finished: Finished) -> None:
+    """A share over three tasks that does not clear the floor fails as inconclusive and says what would settle it."""
+    assert "INCONCLUSIVE: 100% valid [29%, 100%] over 3 tasks" in finished.output
+    assert "if the share stayed the same, 6 tasks would settle it" in finished.output
+
+
+def test_every_planned_trial_is_saved_once_and_in_order(finished: Finished) -> None:
+    """The saved trials are the plan, in its order, and the journal's."""
+    tasks = [task for task in load_tasks() if task.id in TASKS]
+    from agent.stacks import STACKS
+
+    expected = [list(planned.key) for planned in plan(tasks, list(STACKS.values()), 2, 5)]
+    saved = finished.saved["evals"]["trials"]
+    assert [[trial["epoch"], trial["task"], trial["stack"]] for trial in saved] == expected
+    assert saved == finished.journalled
+
+
+def test_token_counts_equal_the_servers(finished: Finished, asked: list[dict[str, Any]]) -> None:
+    """The recorded prompt tokens of every attempt are those that the server counted."""
+    attempts = [attempt for trial in finished.saved["evals"]["trials"] for attempt in trial["attempts"]]
+    assert [attempt["completion"]["prompt_tokens"] for attempt in attempts] == [prompt_length(body) for body in asked]
+
+
+def test_sampling_is_always_sent(asked: list[dict[str, Any]]) -> None:
+    """Every request carries temperature, top_p and max_tokens."""
+    assert {(body["temperature"], body["top_p"], body["max_tokens"]) for body in asked} == {(0.2, 0.95, 1024)}
+
+
+def test_seeds_are_equal_across_stacks(finished: Finished) -> None:
+    """A trial's seed follows from run seed, task and epoch, so both stacks draw the same."""
+    for trial in finished.saved["evals"]["trials"]:
+        assert trial["seed"] == derive_seed(5, trial["task"], trial["epoch"])
+
+
+def test_the_naive_stack_sends_the_history_and_never_retries(asked: list[dict[str, Any]]) -> None:
+    """A naive request is rules, 18 turns and the request; none is a correction."""
+    history = [message.to_dict() for message in load_history()]
+    naive = [body["messages"] for body in asked if len(body["messages"]) > 4]
+    assert len(naive) == 6
+    assert all(messages[1:-1] == history for messages in naive)
+
+
+def test_the_optimized_stack_sends_five_facts_and_corrects_once(asked: list[dict[str, Any]]) -> None:
+    """An optimized request has five of the six preferences and no history; its correction repeats it with the failed answer."""
+    texts = [f"- {preference.text}" for preference in load_preferences()]
+    first = [body["messages"] for body in asked if len(body["messages"]) == 2]
+    corrections = [body["messages"] for body in asked if len(body["messages"]) == 4]
+    assert len(first) == len(corrections) == 6
+    assert all(sum(text in messages[0]["content"] for text in texts) == 5 for messages in first)
+    assert all(messages[2]["content"] == f"Sure! {ANSWER}" for messages in corrections)
+
+
+def test_entries_hold_the_real_distributions(finished: Finished) -> None:
+    """The pytest-benchmark entries hold, value by value, what the trials measured."""
+    trials = finished.saved["evals"]["trials"]
+    entries = {entry["name"]: entry for entry in finished.saved["benchmarks"]}
+    assert sorted(entries) == ["test_latency[naive]", "test_latency[optimized]", "test_ttft[naive]", "test_ttft[optimized]"]
+    for stack in ("naive", "optimized"):
+        mine = [[attempt["completion"] for attempt in trial["attempts"]] for trial in trials if trial["stack"] == stack]
+        assert entries[f"test_ttft[{stack}]"]["stats"]["data"] == [attempts[0]["ttft"] for attempts in mine]
+        assert entries[f"test_latency[{stack}]"]["stats"]["data"] == [sum(a["latency"] for a in attempts) for attempts in mine]
+
+
+def test_entries_carry_tokens_and_outcomes(finished: Finished) -> None:
+    """extra_info has the token distributions, the number of attempts and the outcomes of every trial."""
+    entry = next(entry for entry in finished.saved["benchmarks"] if entry["name"] == "test_latency[optimized]")
+    info = entry["extra_info"]
+    assert (info["attempts"], info["valid_first"], info["valid"]) == ([2] * 6, [False] * 6, [True] * 6)
+    assert len(info["prompt_tokens"]["values"]) == info["prompt_tokens"]["n"] == 6
+    assert info["completion_tokens"]["p50"] > 0
+    assert info["partial"] is False
+    assert entry["options"]["timer"] == clock.__name__
+
+
+def test_the_summary_shows_the_stacks_side_by_side(finished: Finished) -> None:
+    """The terminal ends with the target, the table and where the run was saved."""
+    lines = finished.output.splitlines()
+    rows = {line[:24].strip(): line[24:].split() for line in lines if line.startswith(("trials", "valid", "tokens per"))}
+    assert rows["trials (n)"] == ["6", "6"]
+    assert rows["valid at first try"] == ["0%", "0%", "–"]
+    assert rows["valid after retry"] == ["0%", "100%", "–"]
+    assert any(line.startswith("target: scripted on 127.0.0.1") for line in lines)
+    assert any(line.startswith("saved: ") for line in lines)
+
+
+def test_pytest_benchmark_opens_a_saved_run(finished: Finished) -> None:
+    """pytest-benchmark's own compare command reads the file."""
+    command = [sys.executable, "-m", "pytest_benchmark", f"--storage=file://{finished.storage}", "compare", "0001"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    assert shown.returncode == 0
+    assert "test_ttft[optimized]" in shown.stdout
+
+
+def test_a_saved_run_has_no_volatile_machine_facts(finished: Finished) -> None:
+    """The CPU's momentary clock is left out."""
+    assert not any(name.startswith("hz_actual") for name in finished.saved["machine_info"]["cpu"])
+
+
+def test_a_deselected_aggregate_loses_nothing(tmp_path: Path) -> None:
+    """With -k that leaves out trials and aggregates, what was measured is saved, marked partial and not judged."""
+    with scripted_server(routes(valid)) as server:
+        finished = live_session(server.url, tmp_path, *CHOICE, "-k", "e1-dashboard")
+    assert finished.code == 0
+    assert "PARTIAL: 10 of 12 planned trials were not run" in finished.output
+    assert finished.saved["evals"]["partial"] is True
+    assert len(finished.saved["evals"]["missing"]) == 10
+    assert len(finished.saved["benchmarks"]) == 4
+    assert all(entry["extra_info"]["partial"] for entry in finished.saved["benchmarks"])
+
+
+def test_aggregates_do_not_judge_a_partial_run(tmp_path: Path) -> None:
+    """With trials missing the floor is inconclusive, whatever the others show."""
+    with scripted_server(routes(valid)) as server:
+        finished = live_session(server.url, tmp_path, *CHOICE, "-k", "e1 or schema")
+    assert finished.code == 1
+    assert "INCONCLUSIVE: a partial run, 6 of 12 trials are missing" in finished.output
+
+
+def test_a_server_fault_is_no_wrong_answer(tmp_path: Path) -> None:
+    """A trial that a fault ends fails as an infrastructure fault, is in no figure, and -x still saves the trials before it."""
+    calls = iter([valid, valid, valid, lambda _: as_json({"error": {"message": "out of memory"}}, 500)])
+    with scripted_server(routes(lambda body: next(calls, valid)(body))) as server:
+        finished = live_session(server.url, tmp_path, *CHOICE, "-x")
+    assert finished.code == 1
+    assert "infrastructure fault, not an answer: ModelStatusError" in finished.output
+    assert "1 trial(s) met an infrastructure fault" in finished.output
+    assert [bool(trial["fault"]) for trial in finished.saved["evals"]["trials"]] == [False, True]
+    assert finished.saved["evals"]["partial"] is True
+
+
+def test_runxfail_does_not_change_outcomes(tmp_path: Path) -> None:
+    """Outcomes come from the journal: --runxfail turns reports green and leaves the record as it was."""
+    with scripted_server(routes(lambda _: chat_stream(["No."]))) as server:
+        finished = live_session(server.url, tmp_path, "--task", "dark-theme", "--epochs", "1", "--stack", "naive", "--runxfail")
+    assert finished.code == 0
+    assert [trial["attempts"][0]["failure"] for trial in finished.saved["evals"]["trials"]] == [
+        "not JSON: the answer does not begin with {; it must be the JSON object alone"
+    ]
+
+
+def test_an_answer_without_content_is_invalid_and_has_no_ttft(tmp_path: Path) -> None:
+    """An empty answer is recorded with no TTFT, and the TTFT that was never measured is said to be missing."""
+    with scripted_server(routes(lambda _: chat_stream([]))) as server:
+        finished = live_session(server.url, tmp_path, "--task", "dark-theme", "--epochs", "1", "--stack", "naive")
+    assert finished.saved["evals"]["trials"][0]["attempts"][0]["completion"]["ttft"] is None
+    assert "INCONCLUSIVE: nothing was measured for naive: no trial has a ttft" in finished.output
+
+
+@pytest.mark.parametrize(
+    ("target", "tried", "next_step"),
+    [
+        ("http://127.0.0.1:1/v1", "http://127.0.0.1:1/v1/models cannot be reached", "check --target"),
+        ("ollama", "Ollama does not answer", "ollama pull gemma3:4b && ollama pull nomic-embed-text"),
+        ("ftp://example", "ftp://example", "http:// or https://"),
+    ],
+)
+def test_a_target_that_is_not_there_is_one_error(tmp_path: Path, target: str, tried: str, next_step: str) -> None:
+    """A target asked for by name that is not there ends the session at once: what was tried, what to run next, no traceback."""
+    finished = pytest_session(tmp_path, "-m", "live", "--target", target, environment={"OLLAMA_HOST": "127.0.0.1:1"})
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert tried in finished.output
+    assert next_step in finished.output
+    assert "Traceback" not in finished.output
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--stack", "clever"], "--stack clever is unknown; there are: naive, optimized"),
+        (["--task", "nope*"], "--task nope* matches no task; there are: dashboard-card"),
+        (["--epochs", "0"], "--epochs is 1 or more"),
+        (["--ff"], "live runs do not take --ff"),
+        (["--benchmark-disable"], "live runs do not take --benchmark-disable"),
+        (["-p", "no:benchmark"], "run again without -p no:benchmark"),
+    ],
+)
+def test_unfit_options_are_refused(tmp_path: Path, options: list[str], complaint: str) -> None:
+    """An option that is unknown, or that would falsify a live run, ends the session before anything is opened."""
+    storage = None if "no:benchmark" in options else tmp_path / "runs"
+    finished = pytest_session(storage, "-m", "live", "-o", f"cache_dir={tmp_path}", *options)
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert complaint in finished.output
+
+
+def test_a_plugin_that_reorders_trials_is_refused(tmp_path: Path) -> None:
+    """Trials in another order than planned are not balanced any more, so they are not run."""
+    (tmp_path / "shuffler.py").write_text("def pytest_collection_modifyitems(items):\n    items.reverse()\n", encoding="utf-8")
+    finished = pytest_session(tmp_path, "-m", "live", "-p", "shuffler", environment={"PYTHONPATH": str(tmp_path)})
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert "not in their planned order" in finished.output
+
+
+def test_collection_without_live_holds_self_tests_only(tmp_path: Path) -> None:
+    """Without -m live only the offline self-tests are collected."""
+    finished = pytest_session(tmp_path, "--collect-only", "-q")
+    collected = [line for line in finished.output.splitlines() if "::" in line]
+    assert collected
+    assert all(line.startswith("evals/selftest/") for line in collected)
+
+
+def test_collecting_imports_nothing_heavy(tmp_path: Path) -> None:
+    """Collecting the live evals imports neither mem0, nor openai, nor the engine, nor scipy."""
+    program = (
+        "import json, sys, pytest\n"
+        f"pytest.main(['evals/', '-m', 'live', '--collect-only', '-q', '-p', 'no:cacheprovider', '--benchmark-storage=file://{tmp_path}'])\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    modules = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "evals.plugin" in modules
+    assert modules.isdisjoint({"mem0", "openai", "xllamacpp", "scipy", "numpy", "rich.table"})

@@ -1,0 +1,69 @@
+"""The README: every command in it can be run."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.__main__ import parser
+from evals.selftest.live_session import ROOT, pytest_session
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line for block in re.findall(r"```shell\n(.*?)```", README, re.DOTALL) for line in block.splitlines() if line and line[0] != "#"
+]
+
+
+def commands(start: str) -> list[str]:
+    """The README's commands that begin so, without their comments."""
+    return [line.partition("  #")[0].strip() for line in COMMANDS if line.startswith(start)]
+
+
+def test_every_command_is_of_a_kind_that_is_checked() -> None:
+    """The README shows no command that the tests of this file or CI do not know."""
+    known = ("pytest evals/ -m live", "python -m agent ", "python -m pip install tox && tox run", "tox run -e ", "pytest-benchmark compare")
+    assert COMMANDS
+    assert [line for line in COMMANDS if not line.startswith(known)] == ["ollama pull gemma3:4b && ollama pull nomic-embed-text"]
+
+
+@pytest.mark.parametrize("command", commands("pytest evals/"))
+def test_pytest_commands_collect(tmp_path: Path, command: str) -> None:
+    """Every pytest command takes its options and finds its trials."""
+    finished = pytest_session(tmp_path, *shlex.split(command)[2:], "--collect-only", "-q")
+    assert finished.code == 0, finished.output
+    assert "test_trial[" in finished.output
+
+
+@pytest.mark.parametrize("command", commands("python -m agent"))
+def test_agent_commands_parse(command: str) -> None:
+    """Every command of the agent takes its options."""
+    options = parser().parse_args(shlex.split(command)[3:])
+    assert options.request or options.remember
+
+
+@pytest.mark.parametrize("command", commands("tox run -e") + commands("python -m pip install tox"))
+def test_tox_commands_name_environments(command: str) -> None:
+    """Every tox environment that is named exists."""
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    for name in re.findall(r" -e (\w+)", command):
+        assert f"testenv:{name}" in settings
+
+
+def test_the_two_commands_stand_once() -> None:
+    """CI takes its two commands from the README, so they stand there exactly once."""
+    assert commands("python -m pip install tox") == ["python -m pip install tox && tox run -e live", "python -m pip install tox && tox run"]
+
+
+def test_every_option_of_live_runs_is_explained() -> None:
+    """pytest --help lists the options that the README names."""
+    shown = subprocess.run([sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    for option in ("--target", "--model", "--embedder", "--epochs", "--stack", "--task", "--seed"):
+        assert f"`{option}" in README
+        assert f"{option}=" in shown.stdout
