@@ -49,11 +49,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of live runs."""
     group = parser.getgroup("evals", "live evals of the coding agent (pytest evals/ -m live)")
     add = group.addoption
-    add("--target", dest="evals_target", default=os.environ.get("EVALS_TARGET", "auto"), metavar="WHERE",
+    add(
+        "--target",
+        dest="evals_target",
+        default=os.environ.get("EVALS_TARGET", "auto"),
+        metavar="WHERE",
         help="where the model runs: auto (Ollama if it is there, else the embedded engine), ollama, embedded, or the URL of an "
-        "OpenAI-compatible server (default: EVALS_TARGET or auto)")  # fmt: skip
-    add("--model", dest="evals_model", default=os.environ.get("EVALS_MODEL"), metavar="NAME",
-        help="the model (default: EVALS_MODEL, or gemma3:4b on Ollama)")  # fmt: skip
+        "OpenAI-compatible server (default: EVALS_TARGET or auto)",
+    )
+    add(
+        "--model",
+        dest="evals_model",
+        default=os.environ.get("EVALS_MODEL"),
+        metavar="NAME",
+        help="the model (default: EVALS_MODEL, or gemma3:4b on Ollama)",
+    )
     add(
         "--embedder",
         dest="evals_embedder",
@@ -61,8 +71,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the server that embeds memory's texts (default: the target's own)",
     )
     add("--epochs", dest="evals_epochs", type=int, default=3, metavar="N", help="repetitions of the whole task set (default: 3)")
-    add("--stack", dest="evals_stacks", action="append", metavar="NAME",
-        help=f"only this stack; may be given several times ({', '.join(STACKS)})")  # fmt: skip
+    add(
+        "--stack",
+        dest="evals_stacks",
+        action="append",
+        metavar="NAME",
+        help=f"only this stack; may be given several times ({', '.join(STACKS)})",
+    )
     add(
         "--task",
         dest="evals_tasks",
@@ -106,6 +121,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         or (session.testsfailed and not session.config.option.continue_on_collection_errors)
     ):
         return
+    if not _selects_live(session.config.option.markexpr):
+        raise pytest.UsageError("live evals are selected without -m live, so nothing would be saved; run: pytest evals/ -m live")
     state = session.config.stash[_STATE]
     _refuse_other_order(items, state.planned)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

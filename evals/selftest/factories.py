@@ -6,7 +6,9 @@ from agent.model import Completion
 from evals.trials import AttemptRecord, Trial
 
 
-def completion(text: str = "{}", *, ttft: float | None = 0.1, latency: float = 1.0, prompt: int = 100, answer: int = 20) -> Completion:
+def completion(
+    text: str = "{}", *, ttft: float | None = 0.1, latency: float = 1.0, prompt: int = 100, answer: int = 20
+) -> Completion:
     """A completion; times in seconds."""
     return Completion(prompt, answer, None, ttft, latency, "stop", text)
 

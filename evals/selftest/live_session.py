@@ -47,7 +47,13 @@ def pytest_session(storage: Path | None, *arguments: str, environment: dict[str,
     command = [sys.executable, "-m", "pytest", "evals/", *cache, *where, *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("EVALS_", "OLLAMA_", "PYTEST_"))}
     done = subprocess.run(  # noqa: S603 - our own command
-        command, cwd=ROOT, env=clean | {"COLUMNS": "200"} | (environment or {}), capture_output=True, text=True, check=False, timeout=120
+        command,
+        cwd=ROOT,
+        env=clean | {"COLUMNS": "200"} | (environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     return Finished(done.returncode, done.stdout + done.stderr, storage or Path())
 

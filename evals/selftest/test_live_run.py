@@ -241,6 +241,13 @@ def test_unfit_options_are_refused(tmp_path: Path, options: list[str], complaint
     assert complaint in finished.output
 
 
+def test_live_evals_need_m_live(tmp_path: Path) -> None:
+    """Live evals that are selected in another way are refused, since nothing would be saved."""
+    finished = pytest_session(tmp_path, "-m", "", "-k", "test_trial")
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert "run: pytest evals/ -m live" in finished.output
+
+
 def test_a_plugin_that_reorders_trials_is_refused(tmp_path: Path) -> None:
     """Trials in another order than planned are not balanced any more, so they are not run."""
     (tmp_path / "shuffler.py").write_text("def pytest_collection_modifyitems(items):\n    items.reverse()\n", encoding="utf-8")

@@ -27,7 +27,13 @@ def commands(start: str) -> list[str]:
 
 def test_every_command_is_of_a_kind_that_is_checked() -> None:
     """The README shows no command that the tests of this file or CI do not know."""
-    known = ("pytest evals/ -m live", "python -m agent ", "python -m pip install tox && tox run", "tox run -e ", "pytest-benchmark compare")
+    known = (
+        "pytest evals/ -m live",
+        "python -m agent ",
+        "python -m pip install tox && tox run",
+        "tox run -e ",
+        "pytest-benchmark compare",
+    )
     assert COMMANDS
     assert [line for line in COMMANDS if not line.startswith(known)] == ["ollama pull gemma3:4b && ollama pull nomic-embed-text"]
 
@@ -58,7 +64,10 @@ def test_tox_commands_name_environments(command: str) -> None:
 
 def test_the_two_commands_stand_once() -> None:
     """CI takes its two commands from the README, so they stand there exactly once."""
-    assert commands("python -m pip install tox") == ["python -m pip install tox && tox run -e live", "python -m pip install tox && tox run"]
+    assert commands("python -m pip install tox") == [
+        "python -m pip install tox && tox run -e live",
+        "python -m pip install tox && tox run",
+    ]
 
 
 def test_every_option_of_live_runs_is_explained() -> None:
