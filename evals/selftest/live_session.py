@@ -46,7 +46,7 @@ def pytest_session(storage: Path | None, *arguments: str, environment: dict[str,
     cache = [] if any("cache_dir" in argument for argument in arguments) else ["-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "evals/", *cache, *where, *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("EVALS_", "OLLAMA_", "PYTEST_"))}
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = subprocess.run(
         command,
         cwd=ROOT,
         env=clean | {"COLUMNS": "200"} | (environment or {}),

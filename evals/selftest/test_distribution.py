@@ -14,9 +14,9 @@ VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50)
 @given(values=VALUES, share=st.floats(0, 1))
 def test_percentiles_equal_numpys(values: list[float], share: float) -> None:
     """A percentile is NumPy's default one."""
-    import numpy
+    import numpy as np
 
-    assert percentile(values, share) == pytest.approx(float(numpy.percentile(values, share * 100)), abs=1e-6)
+    assert percentile(values, share) == pytest.approx(float(np.percentile(values, share * 100)), abs=1e-6)
 
 
 @pytest.mark.parametrize(("values", "share"), [([], 0.5), ([1.0], -0.1), ([1.0], 1.1)])

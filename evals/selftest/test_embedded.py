@@ -63,7 +63,7 @@ def test_a_killed_process_leaves_no_server(tmp_path: Path) -> None:
         "import time\nfrom agent.targets import embedded, engine\n"
         "with engine.serve(embedded.MODEL_FILE, name='m') as url:\n    print(url, flush=True)\n    time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert fetch_json(f"{url}/models")
@@ -132,8 +132,8 @@ def test_memory_survives_into_a_second_process(tmp_path: Path, cache: Path) -> N
     command = [sys.executable, "-m", "agent", "--target", "embedded", "--memory-dir", str(tmp_path)]
     environment = os.environ | {"LOCAL_AGENT_EVALS_CACHE": str(cache)}
     fact = "User wants named exports and no default export"
-    subprocess.run([*command, "--remember", fact], cwd=ROOT, env=environment, check=True, capture_output=True)  # noqa: S603
+    subprocess.run([*command, "--remember", fact], cwd=ROOT, env=environment, check=True, capture_output=True)
     asked = [*command, "--json", "Write a TypeScript function that adds two numbers"]
-    done = subprocess.run(asked, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(asked, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stderr
     assert json.loads(done.stdout)["facts"] == [fact]

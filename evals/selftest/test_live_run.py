@@ -25,7 +25,7 @@ from evals.selftest.live_session import (
     routes,
     valid,
 )
-from evals.selftest.scripted_server import ScriptedServer, as_json, chat_stream, scripted_server
+from evals.selftest.scripted_server import Response, ScriptedServer, as_json, chat_stream, scripted_server
 from fixtures.data import load_history, load_preferences, load_tasks
 
 TASKS = ("dashboard-card", "download-sizes", "dark-theme")
@@ -145,7 +145,7 @@ def test_the_summary_shows_the_stacks_side_by_side(finished: Finished) -> None:
 def test_pytest_benchmark_opens_a_saved_run(finished: Finished) -> None:
     """pytest-benchmark's own compare command reads the file."""
     command = [sys.executable, "-m", "pytest_benchmark", f"--storage=file://{finished.storage}", "compare", "0001"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert shown.returncode == 0
     assert "test_ttft[optimized]" in shown.stdout
 
@@ -177,14 +177,23 @@ def test_aggregates_do_not_judge_a_partial_run(tmp_path: Path) -> None:
 
 def test_a_server_fault_is_no_wrong_answer(tmp_path: Path) -> None:
     """A trial that a fault ends fails as an infrastructure fault, is in no figure, and -x still saves the trials before it."""
-    calls = iter([valid, valid, valid, lambda _: as_json({"error": {"message": "out of memory"}}, 500)])
-    with scripted_server(routes(lambda body: next(calls, valid)(body))) as server:
+    answers = iter([valid, valid, valid, out_of_memory])
+
+    def chat(body: dict[str, Any]) -> Response:
+        return next(answers)(body)
+
+    with scripted_server(routes(chat)) as server:
         finished = live_session(server.url, tmp_path, *CHOICE, "-x")
     assert finished.code == 1
     assert "infrastructure fault, not an answer: ModelStatusError" in finished.output
     assert "1 trial(s) met an infrastructure fault" in finished.output
     assert [bool(trial["fault"]) for trial in finished.saved["evals"]["trials"]] == [False, True]
     assert finished.saved["evals"]["partial"] is True
+
+
+def out_of_memory(body: dict[str, Any]) -> Response:
+    """A server that fails."""
+    return as_json({"error": {"message": "out of memory"}}, 500)
 
 
 def test_runxfail_does_not_change_outcomes(tmp_path: Path) -> None:
@@ -271,7 +280,7 @@ def test_collecting_imports_nothing_heavy(tmp_path: Path) -> None:
         f"pytest.main(['evals/', '-m', 'live', '--collect-only', '-q', '-p', 'no:cacheprovider', '--benchmark-storage=file://{tmp_path}'])\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     modules = set(json.loads(done.stdout.splitlines()[-1]))
     assert "evals.plugin" in modules
     assert modules.isdisjoint({"mem0", "openai", "xllamacpp", "scipy", "numpy", "rich.table"})
