@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
@@ -79,10 +80,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A pipe may have an encoding that lacks the characters of an answer.
+        sys.stdout.reconfigure(errors="replace")
     try:
         return _run(options)
     except AgentError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_printable(str(error))}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -107,6 +111,10 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     if not options.request and not options.remember:
         raise SettingsError('There is no request. Give one, for example: python -m agent "Write a Python function that ..."')
+    try:
+        "".join([options.request or "", *options.remember]).encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError("The request or a fact holds bytes that are no text in this terminal's encoding.") from error
     if options.force and not options.write:
         raise SettingsError("--force needs --write DIR.")
     if options.write and options.write.exists() and not options.write.is_dir():
@@ -138,7 +146,7 @@ def _ask(options: argparse.Namespace, target: Target, memory: Memory) -> int:
     with OpenAIModel(target.base_url, target.model, api_key=target.api_key) as model, _progress(console, target) as on_text:
         reply = Agent(model, memory).run(STACKS[options.stack], options.request, options.user, on_text=on_text)
     if options.json:
-        print(json.dumps(_as_dict(reply, target), ensure_ascii=False, indent=2))
+        print(json.dumps(_as_dict(reply, target), indent=2))
     else:
         _show(reply, target)
     if reply.artifact is None:
@@ -151,14 +159,16 @@ def _ask(options: argparse.Namespace, target: Target, memory: Memory) -> int:
 @contextlib.contextmanager
 def _progress(console: Console, target: Target) -> Iterator[Any]:
     """Show how much text has arrived; nothing when standard error is no terminal."""
+    from rich.text import Text
+
     received = 0
 
     def on_text(text: str) -> None:
         nonlocal received
         received += len(text)
-        status.update(f"{target} answers: {received} characters")
+        status.update(Text(f"{target} answers: {received} characters"))
 
-    with console.status(f"asking {target}") as status:
+    with console.status(Text(f"asking {target}")) as status:
         yield on_text
 
 
@@ -211,14 +221,14 @@ def _write(artifact: Artifact, folder: Path, *, force: bool) -> None:
     file = (root / artifact.file_path).resolve()
     if not file.is_relative_to(root):
         raise SettingsError(f"{artifact.file_path} leads out of {root} (through a symbolic link); nothing was written.")
-    print(f"writing {file}", file=sys.stderr)
+    print(f"writing {_printable(str(file))}", file=sys.stderr)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w" if force else "x", encoding="utf-8", newline="\n") as opened:
             opened.write(artifact.code)
-    except FileExistsError as error:
-        raise SettingsError(f"{file} exists and was left as it is. Next: the same command with --force") from error
     except OSError as error:
+        if isinstance(error, FileExistsError) and file.is_file():
+            raise SettingsError(f"{file} exists and was left as it is. Next: the same command with --force") from error
         raise SettingsError(f"{file} cannot be written: {error}") from error
 
 

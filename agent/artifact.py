@@ -47,7 +47,7 @@ def parse(text: str) -> Artifact:
         ArtifactError: for every other text, whatever it is. Its message is what a corrective retry tells the model.
     """
     try:
-        return _validated(_strict_json(text))
+        return _artifact_in(text)
     except ArtifactError as error:
         error.json_in_fence = _is_artifact_in_fence(text)
         raise
@@ -59,12 +59,20 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+def _artifact_in(text: str) -> Artifact:
+    try:
+        return _validated(_strict_json(text))
+    except RecursionError as error:
+        # Reading, validating and quoting each have their own limit, so the catch stands around them all.
+        raise ArtifactError("not valid JSON: it is nested too deeply", rung="answered") from error
+
+
 def _strict_json(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise ArtifactError(_json_complaint(text, error), rung="answered") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ArtifactError(f"not valid JSON: {error}", rung="answered") from error
 
 
@@ -126,7 +134,7 @@ def _refuse_lone_surrogates(artifact: Artifact) -> None:
 def _is_artifact_in_fence(text: str) -> bool:
     for fenced in _FENCE.findall(text):
         try:
-            _validated(_strict_json(fenced))
+            _artifact_in(fenced)
         except ArtifactError:
             continue
         return True

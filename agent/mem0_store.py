@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ MOST_CHARACTERS = 500
 
 _USER_ID = re.compile(r"[\w.@+-]{1,128}")
 _PAGE = 100
+_EMBEDDING_SECONDS = 60.0
 _EVERYTHING = 100_000
 
 
@@ -38,7 +39,7 @@ class MemorySettings:
     folder: Path
     backend: Literal["local", "platform"] = "local"
     embedder: Embedder | None = None
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     host: str = ""
 
 
@@ -67,13 +68,15 @@ class Mem0Store:
     def retrieve_context(self, query: str, user_id: str) -> Context:
         """See :meth:`agent.memory.Memory.retrieve_context`."""
         started = time.perf_counter()
+        scope = self._scope(_checked(user_id))
         with _faults_mapped("search memory"):
             # The threshold of 0.1 that Mem0 takes by default drops facts that fit a request only loosely.
-            found = self._client.search(
-                query[:MOST_CHARACTERS], filters=self._scope(_checked(user_id)), top_k=MOST_FACTS, threshold=0.0
-            )
-            facts = _facts(found["results"], user_id)[:MOST_FACTS]
-        return Context(tuple(sorted(facts)), time.perf_counter() - started)
+            found = self._client.search(query.strip()[:MOST_CHARACTERS], filters=scope, top_k=MOST_FACTS, threshold=0.0)
+            facts = _facts(found["results"], user_id)
+        if len(facts) < MOST_FACTS:
+            # Even at 0.0 it drops those that point away from the request, and takes no lower threshold.
+            facts += [fact for fact in self.preferences(user_id) if fact not in facts]
+        return Context(tuple(sorted(facts[:MOST_FACTS])), time.perf_counter() - started)
 
     def preferences(self, user_id: str) -> tuple[str, ...]:
         """See :meth:`agent.memory.Memory.preferences`."""
@@ -109,6 +112,10 @@ def _open_local(settings: MemorySettings) -> Mem0Store:
     if settings.embedder is None:
         raise SettingsError("The local memory needs an embedder; pass one with --embedder URL#MODEL.")
     memory = _import_mem0(settings.folder).Memory.from_config(_local_config(settings.folder, settings.embedder))
+    # A hung embedder is waited for three times ten minutes by default; for the connections see agent/model.py.
+    memory.embedding_model.client = memory.embedding_model.client.with_options(
+        timeout=_EMBEDDING_SECONDS, default_headers={"Connection": "close"}
+    )
 
     def scope(user_id: str) -> dict[str, Any]:
         return {"user_id": user_id, "kind": PREFERENCE}
@@ -153,7 +160,8 @@ def _import_mem0(folder: Path) -> Any:
     os.environ["MEM0_TELEMETRY"] = "False"
     os.environ["MEM0_DIR"] = str(folder)
     # Mem0 warns of extras that are left out on purpose: with no network they stall the first write.
-    logging.getLogger("mem0").setLevel(logging.ERROR)
+    # What it logs as an error is raised too.
+    logging.getLogger("mem0").setLevel(logging.CRITICAL)
     import mem0
     import mem0.memory.setup
 

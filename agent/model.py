@@ -138,8 +138,9 @@ class OpenAIModel:
                 stream_options={"include_usage": True},
             )
             async with chunks:
-                async for chunk in chunks:
-                    _take(stream, chunk, on_text)
+                with _drops_mapped(self.base_url):
+                    async for chunk in chunks:
+                        _take(stream, chunk, on_text)
         return _finished(stream, latency=time.perf_counter() - stream.started)
 
 
@@ -209,6 +210,19 @@ def _faults_mapped(base_url: str, timeouts: Timeouts) -> Iterator[None]:
         raise ModelStreamError(f"{base_url} dropped the stream: {error}") from error
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise ModelStreamError(f"{base_url} sent a malformed stream: {error}") from error
+
+
+@contextlib.contextmanager
+def _drops_mapped(base_url: str) -> Iterator[None]:
+    """Turn a connection lost after the answer began into the stream's own error: openai has one exception for both."""
+    import openai
+
+    try:
+        yield
+    except openai.APITimeoutError:
+        raise
+    except openai.APIConnectionError as error:
+        raise ModelStreamError(f"{base_url} dropped the stream: {_cause(error)}") from error
 
 
 def _cause(error: BaseException) -> str:

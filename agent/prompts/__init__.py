@@ -21,7 +21,8 @@ BLOCK_HEADING = "[Persistent Context]"
 _MARKERS = re.compile(
     r"\[(?P<heading>\s*(?:persistent\s+context|output\s+contract)\s*)\]"
     r"|\[(?P<instruction>/?(?:INST|SYS|TOOL_CALLS|AVAILABLE_TOOLS))\]"
-    r"|<(?P<token>\|[^<>]*\|?|/?(?:s|bos|eos|pad|unk|mask|(?:start|end)_of_\w+|unused\d+))>",
+    r"|<<(?P<llama>/?SYS)>>"
+    r"|<(?P<token>[|｜][^<>]*|/?(?:s|bos|eos|pad|unk|mask|(?:start|end)_of_\w+|unused\d+))>",
     re.IGNORECASE,
 )
 """The block's and the contract's headings, and the control tokens of chat templates: servers read those as control tokens even
@@ -92,4 +93,4 @@ def _is_kept(character: str) -> bool:
 
 def _without_brackets(match: re.Match[str]) -> str:
     words = next(group for group in match.groups() if group is not None)
-    return f"({words.strip().strip('|').strip()})"
+    return f"({words.strip(' |｜')})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -32,7 +33,9 @@ def fetch_json(url: str, body: dict[str, Any] | None = None, *, timeout: float =
         raise TargetError(f"{url} cannot be reached: {error.reason}") from error
     except OSError as error:
         raise TargetError(f"{url} cannot be reached: {error}") from error
-    except ValueError as error:
+    except http.client.HTTPException as error:
+        raise TargetError(f"{url} does not speak HTTP: {type(error).__name__}: {error}") from error
+    except (ValueError, RecursionError) as error:
         raise TargetError(f"{url} did not answer with JSON: {error}") from error
 
 
@@ -47,4 +50,4 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
 
 
 def _detail(error: urllib.error.HTTPError) -> str:
-    return error.read(300).decode(errors="replace").strip() or str(error.reason)
+    return " ".join(error.read(300).decode(errors="replace").split()) or str(error.reason)

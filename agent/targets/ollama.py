@@ -19,18 +19,25 @@ OLDEST_VERSION = (0, 5, 0)
 """The first version that constrains decoding by a JSON schema."""
 
 _LOAD_SECONDS = 300.0
+_PORT = "11434"
+_ADDRESS = re.compile(
+    r"(?:\[(?P<ipv6>[\da-fA-F:.]+)\]|(?P<name>[^\s:@\[\]?#]*))(?::(?P<port>\d{1,5})?)?|(?P<bare_ipv6>[\da-fA-F:.]+)"
+)
+_CONNECTABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server listens, to where a client connects
 
 
 def base_url() -> str:
     """Where Ollama listens: ``OLLAMA_HOST`` as Ollama itself reads it, or its default, ``http://127.0.0.1:11434``."""
-    host = os.environ.get("OLLAMA_HOST", "").strip().rstrip("/")
-    if not host:
-        return "http://127.0.0.1:11434"
+    host = os.environ.get("OLLAMA_HOST", "").strip().strip("\"'").strip()
     scheme, separator, rest = host.rpartition("://")
-    name, _, port = rest.partition(":")
-    # 0.0.0.0 is where a server listens, not where a client connects.
-    name = "127.0.0.1" if name in ("", "0.0.0.0") else name  # noqa: S104
-    return f"{scheme if separator else 'http'}://{name}:{port or '11434'}"
+    default_port = {"http": "80", "https": "443"}.get(scheme, _PORT) if separator else _PORT
+    address, slash, path = rest.rstrip("/").partition("/")
+    named = _ADDRESS.fullmatch(address)
+    if named is None:
+        raise TargetError(f"OLLAMA_HOST is {host!r}, which names no host and port. Next: set it like 127.0.0.1:{_PORT}")
+    name = named["ipv6"] or named["bare_ipv6"] or named["name"] or "127.0.0.1"
+    name = _CONNECTABLE.get(name, name)
+    return f"{scheme or 'http'}://{f'[{name}]' if ':' in name else name}:{named['port'] or default_port}{slash}{path}"
 
 
 def check(url: str, models: tuple[str, ...]) -> str:
@@ -39,10 +46,12 @@ def check(url: str, models: tuple[str, ...]) -> str:
     Raises:
         TargetError: naming what is missing and the commands to get it.
     """
-    version = str(_answer(url, "/api/version").get("version", ""))
+    version = _answer(url, "/api/version").get("version")
+    if not isinstance(version, str):
+        raise _not_ollama(url)
     if _parsed(version) < OLDEST_VERSION:
         raise TargetError(f"Ollama {version} at {url} is older than {_dotted(OLDEST_VERSION)}. Next: update Ollama.")
-    present = {str(model.get("name")) for model in _answer(url, "/api/tags").get("models", [])}
+    present = {str(model.get("name")) for model in _models(url, "/api/tags")}
     missing = [model for model in models if _tagged(model) not in present]
     if missing:
         commands = " && ".join(f"ollama pull {model}" for model in missing)
@@ -57,9 +66,15 @@ def preload(url: str, model: str) -> int | None:
         TargetError: when the model cannot be loaded.
     """
     fetch_json(f"{url}/api/generate", {"model": model, "keep_alive": -1}, timeout=_LOAD_SECONDS)
-    loaded = _answer(url, "/api/ps").get("models", [])
-    lengths = [entry.get("context_length") for entry in loaded if entry.get("name") == _tagged(model)]
+    lengths = [entry.get("context_length") for entry in _models(url, "/api/ps") if entry.get("name") == _tagged(model)]
     return lengths[0] if lengths else None
+
+
+def _models(url: str, path: str) -> list[dict[str, Any]]:
+    models = _answer(url, path).get("models")
+    if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+        raise _not_ollama(url + path)
+    return models
 
 
 def _answer(url: str, path: str) -> dict[str, Any]:
@@ -71,12 +86,17 @@ def _answer(url: str, path: str) -> dict[str, Any]:
             f" Next: ollama serve, then ollama pull {DEFAULT_MODEL} && ollama pull {EMBEDDING_MODEL}"
         ) from error
     if not isinstance(answer, dict):
-        raise TargetError(f"{url}{path} does not answer like Ollama. Next: check OLLAMA_HOST.")
+        raise _not_ollama(url + path)
     return answer
 
 
+def _not_ollama(url: str) -> TargetError:
+    return TargetError(f"{url} does not answer like Ollama. Next: check OLLAMA_HOST.")
+
+
 def _tagged(model: str) -> str:
-    return model if ":" in model else f"{model}:latest"
+    # A registry's port is no tag.
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
 
 
 def _parsed(version: str) -> tuple[int, ...]:

@@ -85,7 +85,7 @@ def shield_loopback_from_proxies() -> None:
     """Have every HTTP client of this process reach loopback directly, whatever proxy is set for the outside world."""
     for variable in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(variable, "").split(",") if host]
-        os.environ[variable] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
+        os.environ[variable] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost", "::1"]))
 
 
 @contextlib.contextmanager
@@ -161,16 +161,23 @@ def _embedder_at(spec: str) -> Embedder:
 
 
 def _checked_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise TargetError(
             f"--target (EVALS_TARGET) is auto, ollama, embedded or a URL that begins with http:// or https://; this is {text!r}."
         )
-    if parts.username or parts.password or parts.query:
-        raise TargetError("Leave passwords and query strings out of the URL; a key goes into EVALS_API_KEY.")
-    return text.rstrip("/")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise TargetError("Leave passwords, query strings and fragments out of the URL; a key goes into EVALS_API_KEY.")
+    return parts.geturl().rstrip("/")
 
 
 def _api_key() -> str:
     # Never OPENAI_API_KEY: a key for another service must not reach a server that happens to be named here.
-    return os.environ.get("EVALS_API_KEY", "")
+    key = os.environ.get("EVALS_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise TargetError("EVALS_API_KEY holds characters that no HTTP header can carry.")
+    return key

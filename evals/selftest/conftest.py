@@ -1,20 +1,24 @@
-"""What every self-test starts from: an environment without the settings of whoever runs it, restored afterwards."""
+"""What every self-test starts from: an environment without the settings of whoever runs it, restored at the end."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 _SETTINGS = ("EVALS_", "OLLAMA_", "OPENAI_", "MEM0_API_KEY")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_SET_BY_THE_AGENT = ("NO_PROXY", "no_proxy", "MEM0_DIR", "MEM0_TELEMETRY")
 
 
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(_SETTINGS) or name.upper() in _PROXIES:
-            monkeypatch.delenv(name)
-    # The agent sets these itself; set here first, they are restored.
-    for name in ("NO_PROXY", "no_proxy", "MEM0_DIR", "MEM0_TELEMETRY"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in list(os.environ):
+            if name.startswith(_SETTINGS) or name.upper() in _PROXIES:
+                environment.delenv(name)
+        for name in _SET_BY_THE_AGENT:
+            # Set here first, so that it is restored.
+            environment.setenv(name, os.environ.get(name, ""))
+        yield

@@ -37,13 +37,15 @@ Route = Callable[[dict[str, Any]], Response]
 @dataclass
 class ScriptedServer:
     """A running server: its URL, its routes (``"POST /v1/chat/completions"`` to a function of the request's body) and every
-    request it has got, as ``(route, body)``, with their ``Authorization`` headers.
+    request it has got, as ``(route, body)``, with their ``Authorization`` headers, over
+    ``connections`` connections.
     """
 
     url: str
     routes: dict[str, Route] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
+    connections: int = 0
 
     def bodies(self, route: str) -> list[dict[str, Any]]:
         """The bodies of the requests to one route, in order."""
@@ -117,13 +119,13 @@ def chat_stream(
     completion token.
     """
     texts = list(pieces)
-    steps: list[Step] = [event(_chunk({"role": "assistant", "content": ""}))]
+    steps: list[Step] = [event(chat_chunk({"role": "assistant", "content": ""}))]
     for index, text in enumerate(texts):
-        steps += [first_pause if index == 0 else pause, event(_chunk({"content": text}))]
+        steps += [first_pause if index == 0 else pause, event(chat_chunk({"content": text}))]
     if finish_reason is not None:
-        steps.append(event(_chunk({}, finish_reason)))
+        steps.append(event(chat_chunk({}, finish_reason)))
     if usage:
-        steps.append(event(_usage_chunk(prompt_tokens, len(texts), cached_tokens)))
+        steps.append(event(usage_chunk(prompt_tokens, len(texts), cached_tokens)))
     steps.append(b"data: [DONE]\n\n")
     return Response(steps, content_type="text/event-stream")
 
@@ -135,12 +137,14 @@ def embeddings(body: dict[str, Any], dimensions: int = 768) -> Response:
     return as_json({"object": "list", "model": body["model"], "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
 
 
-def _chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+def chat_chunk(delta: dict[str, Any], finish_reason: Any = None) -> dict[str, Any]:
+    """One chunk of a streamed chat answer."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice]}
 
 
-def _usage_chunk(prompt_tokens: int, completion_tokens: int, cached_tokens: int | None) -> dict[str, Any]:
+def usage_chunk(prompt_tokens: int, completion_tokens: int, cached_tokens: int | None = None) -> dict[str, Any]:
+    """The last chunk of a stream: no choices, and the token counts."""
     usage: dict[str, Any] = {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
@@ -148,7 +152,7 @@ def _usage_chunk(prompt_tokens: int, completion_tokens: int, cached_tokens: int 
     }
     if cached_tokens is not None:
         usage["prompt_tokens_details"] = {"cached_tokens": cached_tokens}
-    return {**_chunk({}), "choices": [], "usage": usage}
+    return {**chat_chunk({}), "choices": [], "usage": usage}
 
 
 def _bag(text: str, dimensions: int) -> list[float]:
@@ -170,6 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.script.connections += 1
 
     def do_GET(self) -> None:
         self._answer({})
