@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.errors import AgentError, SettingsError
 from agent.stacks import STACKS
+from agent.targets.options import add_target_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,20 +59,7 @@ def parser() -> argparse.ArgumentParser:
     add("--write", type=Path, metavar="DIR", help="write the file under DIR")
     add("--force", action="store_true", help="with --write: overwrite a file that exists")
     add("--json", action="store_true", help="print one JSON object for programs instead of text for people")
-    add(
-        "--target",
-        default=os.environ.get("EVALS_TARGET", "auto"),
-        metavar="WHERE",
-        help="auto (Ollama if it is there, else the embedded engine), ollama, embedded, or the URL of an OpenAI-compatible server "
-        "(default: EVALS_TARGET or auto)",
-    )
-    add(
-        "--model",
-        default=os.environ.get("EVALS_MODEL"),
-        metavar="NAME",
-        help="the model (default: EVALS_MODEL, or gemma3:4b on Ollama)",
-    )
-    add("--embedder", metavar="URL#MODEL", help="the server that embeds memory's texts (default: the target's own)")
+    add_target_options(add)
     add("--memory", default="local", choices=("local", "platform"), help="Mem0 on this disk, or Mem0's platform with MEM0_API_KEY")
     add("--memory-dir", type=Path, metavar="DIR", help="where memory is kept (default: your data folder for local-agent-evals)")
     return options
@@ -149,6 +137,8 @@ def _ask(options: argparse.Namespace, target: Target, memory: Memory) -> int:
         print(json.dumps(_as_dict(reply, target), indent=2))
     else:
         _show(reply, target)
+    if reply.warning:
+        print(f"warning: {_printable(reply.warning)}", file=sys.stderr)
     if reply.artifact is None:
         return EXIT_NO_ARTIFACT
     if options.write:
@@ -177,13 +167,14 @@ def _show(reply: Reply, target: Target) -> None:
     from rich.syntax import Syntax
     from rich.text import Text
 
-    console = Console()
+    console = Console(soft_wrap=True)  # a line of code stays one line, also in a pipe
     last = reply.attempts[-1].completion
     if reply.context is not None and reply.context.facts:
         console.print(Text(_printable(str(reply.context)), style="dim"))
     if reply.artifact is not None:
         console.print(Text(_printable(reply.artifact.file_path), style="bold"))
-        console.print(Syntax(_printable(reply.artifact.code), reply.artifact.language, background_color="default", word_wrap=True))
+        highlighter = Syntax("", reply.artifact.language, background_color="default")
+        console.print(highlighter.highlight(_printable(reply.artifact.code)), end="")
         console.print(Text(_printable(reply.artifact.explanation)))
     else:
         console.print(Text(_printable(last.text)))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.loop import Attempt
+    from agent.memory import Context
 
 
 class AgentError(Exception):
@@ -57,9 +58,10 @@ class MemoryStoreError(AgentError):
 class ModelError(AgentError):
     """An infrastructure fault while the model answered. Never a wrong answer.
 
-    ``attempts`` are the attempts of the same request that were completed before the fault.
+    ``context`` is what memory gave for the request, and ``attempts`` are its attempts that were completed before the fault.
     """
 
+    context: Context | None = None
     attempts: tuple[Attempt, ...] = ()
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.artifact import Artifact, parse
-from agent.errors import ArtifactError, ModelError, SettingsError
+from agent.errors import ArtifactError, MemoryStoreError, ModelError, SettingsError
 from agent.memory import Context, Memory
 from agent.model import ChatModel, Completion, OnText
 from agent.prompts import Message, build_messages, correction_messages
@@ -36,13 +36,15 @@ class Attempt:
 class Reply:
     """What the agent has to say to a request: all attempts in order, the last of which decides.
 
-    ``context`` is what memory gave; ``None`` when the stack does not ask memory.
+    ``context`` is what memory gave; ``None`` when the stack does not ask memory. ``warning`` says what went wrong after the answer
+    was there: its trace could not be written back.
     """
 
     stack: Stack
     request: str
     context: Context | None
     attempts: tuple[Attempt, ...]
+    warning: str = ""
 
     @property
     def artifact(self) -> Artifact | None:
@@ -73,18 +75,29 @@ class Agent:
         """Answer one request.
 
         Raises:
-            ModelError: for an infrastructure fault; its ``attempts`` are those completed before it.
-            MemoryStoreError: when memory fails.
+            ModelError: for an infrastructure fault, with what was known before it.
+            MemoryStoreError: when the look-up in memory fails.
             SettingsError: for an empty request, or a stack that needs memory where there is none.
         """
         if not request.strip():
             raise SettingsError("The request is empty. Give one, for example: python -m agent 'Write a Python function that ...'")
         context = self._context(stack, request, user_id)
         messages = build_messages(stack, request, history=self.history, facts=context.facts if context else ())
-        attempts = self._attempts(stack, messages, sampling or Sampling(), on_text)
-        reply = Reply(stack, request, context, attempts)
-        if reply.artifact and self.memory and not self.read_only:
-            self.memory.write_back(request, reply.artifact.to_json(), user_id)
+        try:
+            attempts = self._attempts(stack, messages, sampling or Sampling(), on_text)
+        except ModelError as error:
+            error.context = context
+            raise
+        return self._written_back(Reply(stack, request, context, attempts), user_id)
+
+    def _written_back(self, reply: Reply, user_id: str) -> Reply:
+        if reply.artifact is None or self.memory is None or self.read_only:
+            return reply
+        try:
+            self.memory.write_back(reply.request, reply.artifact.to_json(), user_id)
+        except MemoryStoreError as error:
+            # The answer took the model minutes; a trace is worth less.
+            return replace(reply, warning=str(error))
         return reply
 
     def _context(self, stack: Stack, request: str, user_id: str) -> Context | None:

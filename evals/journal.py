@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from agent.errors import SettingsError
 from evals.trials import Trial
 
 
@@ -16,12 +17,20 @@ class Journal:
     """The journal of one run; two runs never share a file.
 
     ``folder`` is made when needed. Every line is flushed to disk before :meth:`add` returns.
+
+    Raises:
+        SettingsError: when the folder cannot be written to.
     """
 
     def __init__(self, folder: Path, run: dict[str, Any]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}.jsonl"
-        self._lines = self.file.open("x", encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lines = self.file.open("x", encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"The journal {self.file} cannot be written: {error}. Next: choose a --benchmark-storage"
+            ) from error
         self._write({"run": run})
 
     def add(self, trial: Trial) -> None:

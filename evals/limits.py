@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from agent.errors import SettingsError
-from evals.stats import Share, share_of
+from agent.stacks import STACKS
+from evals.stats import Share, share_of, valid_share
+from evals.trials import Trial
 
 LIMITS_FILE = Path(__file__).with_name("limits.toml")
+TARGETS = ("ollama", "embedded", "url")
 
-_MOST_TASKS = 2_000
+_MOST_TASKS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +32,36 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict and the sentence that explains it."""
+    """What the share of valid answers of one stack amounts to: a verdict and the sentence that explains it.
 
-    verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"]
+    ``share`` is ``None`` when no trial was without a fault.
+    """
+
+    verdict: Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT JUDGED"]
     sentence: str
+    share: Share | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The judgement as JSON can hold it."""
+        return asdict(self)
 
 
 def load_floors(file: Path = LIMITS_FILE) -> tuple[Floor, ...]:
     """The floors in ``file``.
 
     Raises:
-        SettingsError: when the file cannot be read or a floor is not one.
+        SettingsError: when the file cannot be read, or holds anything but floors under known stacks, each given once.
     """
     try:
-        entries = tomllib.loads(file.read_text(encoding="utf-8")).get("floor", [])
-        return tuple(_floor(entry) for entry in entries)
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        if unknown := set(tables) - {"floor"}:
+            raise ValueError(f"it has only [[floor]] tables, and this has {', '.join(sorted(unknown))}")
+        floors = tuple(_floor(entry) for entry in tables.get("floor", []))
+        if len({(floor.stack, floor.target) for floor in floors}) < len(floors):
+            raise ValueError("two floors are for the same stack and target")
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from error
+    return floors
 
 
 def floor_for(floors: tuple[Floor, ...], stack: str, target: str) -> Floor | None:
@@ -52,29 +70,55 @@ def floor_for(floors: tuple[Floor, ...], stack: str, target: str) -> Floor | Non
     return max(fitting, key=lambda floor: floor.target is not None, default=None)
 
 
+def judge_stack(trials: Sequence[Trial], floor: Floor | None, flaw: str) -> Judgement:
+    """Judge the trials of one stack that no fault ended. A run with a ``flaw`` (see :attr:`evals.live.LiveRun.flaw`) is
+    INCONCLUSIVE, whatever its trials show; a stack without a floor is NOT JUDGED.
+    """
+    if not trials:
+        return Judgement("INCONCLUSIVE", flaw or "nothing was measured")
+    share = valid_share(trials)
+    if flaw:
+        return Judgement("INCONCLUSIVE", flaw, share)
+    return judge(share, floor) if floor else Judgement("NOT JUDGED", f"{_measured(share)}; it has no floor", share)
+
+
 def judge(share: Share, floor: Floor) -> Judgement:
     """PASS when the interval lies above the floor, FAIL when it lies below, otherwise INCONCLUSIVE with what would settle it."""
-    measured = f"{share.value:.0%} valid [{share.low:.0%}, {share.high:.0%}] over {share.tasks} tasks"
-    against = f"the floor of {floor.share:.0%} for {floor.stack} ({floor.reason})"
+    against = f"the floor of {floor.share:.0%} ({floor.reason})"
     if share.low > floor.share:
-        return Judgement("PASS", f"PASS: {measured} lies above {against}")
+        return Judgement("PASS", f"{_measured(share)} lies above {against}", share)
     if share.high < floor.share:
-        return Judgement("FAIL", f"FAIL: {measured} lies below {against}")
-    return Judgement("INCONCLUSIVE", f"INCONCLUSIVE: {measured} does not clear {against}; {_what_settles(share, floor)}")
+        return Judgement("FAIL", f"{_measured(share)} lies below {against}", share)
+    return Judgement("INCONCLUSIVE", f"{_measured(share)} does not clear {against}; {_what_settles(share, floor)}", share)
+
+
+def _measured(share: Share) -> str:
+    return f"{share.value:.0%} valid [{share.low:.0%}, {share.high:.0%}] over {share.tasks} tasks"
 
 
 def _what_settles(share: Share, floor: Floor) -> str:
-    """How many tasks with the same share of valid answers would leave the floor outside the interval."""
-    for tasks in range(share.tasks + 1, _MOST_TASKS + 1):
-        value = round(share.value * tasks) / tasks if share.epochs == 1 else share.value
-        larger = share_of(value, tasks, share.epochs)
-        if larger.low > floor.share or larger.high < floor.share:
-            return f"if the share stayed the same, {tasks} tasks would settle it"
-    return f"the share lies so close to the floor that {_MOST_TASKS:,} tasks would not settle it"
+    """The number of tasks from which on the same share would always leave the floor outside the interval."""
+    if share.value == 0:
+        return "no answer was valid at all, so look at the reasons (-rx) first"
+    open_at = [tasks for tasks in range(share.tasks, _MOST_TASKS + 1) if not _settles(share, floor, tasks)]
+    if open_at[-1] == _MOST_TASKS:
+        return f"the share lies so close to the floor that {_MOST_TASKS:,} tasks would not settle it"
+    return f"if the share stayed the same, {open_at[-1] + 1} tasks would settle it"
+
+
+def _settles(share: Share, floor: Floor, tasks: int) -> bool:
+    toward_floor = math.floor if share.value > floor.share else math.ceil
+    value = toward_floor(share.value * tasks) / tasks if share.epochs == 1 else share.value
+    larger = share_of(value, tasks, share.epochs)
+    return larger.low > floor.share or larger.high < floor.share
 
 
 def _floor(entry: dict[str, Any]) -> Floor:
     floor = Floor(**entry)
     if not (isinstance(floor.share, float) and 0 < floor.share < 1 and floor.reason):
         raise ValueError(f"a floor has a stack, a reason and a share between 0 and 1; this is {entry}")
+    if floor.stack not in STACKS:
+        raise ValueError(f"there is no stack {floor.stack!r}; there are {', '.join(STACKS)}")
+    if floor.target not in (None, *TARGETS):
+        raise ValueError(f"there is no kind of target {floor.target!r}; there are {', '.join(TARGETS)}")
     return floor

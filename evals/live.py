@@ -1,25 +1,19 @@
-"""A live run: the target, memory and agent it opens, and the trials it measures."""
+"""A live run: what it was asked for, and the trials it measures."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from agent.errors import AgentError, MemoryStoreError, ModelError, TargetError
+from agent.errors import MemoryStoreError, ModelError
 from agent.loop import Agent
-from agent.memory import Memory
-from agent.model import ChatModel
-from agent.prompts import Message, build_messages
 from agent.sampling import Sampling, derive_seed
-from agent.stacks import Stack
 from agent.targets.target import Target
 from evals.journal import Journal
+from evals.limits import Floor, Judgement, floor_for, judge_stack
 from evals.schedule import PlannedTrial
 from evals.trials import Trial
-from fixtures.data import Preference, load_history, load_preferences
 
 USER_ID = "evals"
 
@@ -51,6 +45,7 @@ class LiveRun:
     target: Target
     agent: Agent
     journal: Journal
+    floors: tuple[Floor, ...] = ()
     trials: list[Trial] = field(default_factory=list)
 
     def measure(self, planned: PlannedTrial) -> Trial:
@@ -60,8 +55,7 @@ class LiveRun:
         try:
             trial = Trial.of(planned, seed, self.agent.run(planned.stack, planned.task.request, USER_ID, sampling))
         except (ModelError, MemoryStoreError) as error:
-            attempts = error.attempts if isinstance(error, ModelError) else ()
-            trial = Trial.faulted(planned, seed, f"{type(error).__name__}: {error}", attempts)
+            trial = Trial.faulted(planned, seed, error)
         self.trials.append(trial)
         self.journal.add(trial)
         return trial
@@ -81,119 +75,32 @@ class LiveRun:
         """The trials that an infrastructure fault ended."""
         return [trial for trial in self.trials if trial.fault is not None]
 
+    @property
+    def flaw(self) -> str:
+        """Why nothing of this run may be judged; empty for a complete run."""
+        if self.missing:
+            return f"a partial run, {len(self.missing)} of {len(self.planned)} planned trials were not run"
+        if self.faults:
+            return f"{len(self.faults)} trial(s) met an infrastructure fault, the first one {self.faults[0].fault}"
+        return ""
+
+    def judgement(self, stack: str) -> Judgement:
+        """What the share of valid answers of one stack amounts to."""
+        return judge_stack(self.of_stack(stack), floor_for(self.floors, stack, self.target.kind), self.flaw)
+
     def to_dict(self) -> dict[str, Any]:
         """Our part of a saved run."""
         return {
             "version": 1,
             "partial": bool(self.missing),
             "missing": [list(planned.key) for planned in self.missing],
-            **self.header(),
+            **run_header(self.settings, self.target),
+            "judgements": {stack: self.judgement(stack).to_dict() for stack in self.settings.stacks},
             "trials": [trial.to_dict() for trial in self.trials],
         }
-
-    def header(self) -> dict[str, Any]:
-        """What is known of the run before its first trial."""
-        return run_header(self.settings, self.target)
 
 
 def run_header(settings: Settings, target: Target) -> dict[str, Any]:
     """The settings and the target of a run, as JSON can hold them and without secrets."""
     served = {name: getattr(target, name) for name in ("kind", "base_url", "model", "server", "context_length", "disclaimer")}
     return {"settings": settings.to_dict(), "target": served}
-
-
-@contextlib.contextmanager
-def open_run(
-    settings: Settings, planned: Sequence[PlannedTrial], *, memory_folder: Path, journal_folder: Path
-) -> Iterator[LiveRun]:
-    """Open target, embedder, memory and model, seed memory, warm up, and yield the run.
-
-    Raises:
-        AgentError: when anything of that is not there or not fit, saying what to run next.
-    """
-    from agent.targets.target import open_target, shield_loopback_from_proxies
-
-    shield_loopback_from_proxies()
-    with contextlib.ExitStack() as opened:
-        target = opened.enter_context(open_target(settings.target, settings.model, embedder=settings.embedder))
-        target = _preloaded(target)
-        memory = opened.enter_context(_open_memory(target, settings.embedder, memory_folder))
-        seed_memory(memory, load_preferences())
-        model = opened.enter_context(_open_model(target))
-        history = load_history()
-        _warm_up(model, target, settings.sampling, planned, history)
-        journal = opened.enter_context(contextlib.closing(Journal(journal_folder, run_header(settings, target))))
-        yield LiveRun(settings, planned, target, Agent(model, memory, history, read_only=True), journal)
-
-
-def seed_memory(memory: Memory, preferences: Sequence[Preference]) -> None:
-    """Store the preferences and check that all of them, and nothing else, are there.
-
-    Raises:
-        MemoryStoreError: when they are not.
-    """
-    for preference in preferences:
-        memory.remember(preference.text, USER_ID)
-    stored = memory.preferences(USER_ID)
-    if sorted(stored) != sorted(preference.text for preference in preferences):
-        raise MemoryStoreError(f"Memory was given {len(preferences)} preferences and holds {len(stored)}: {'; '.join(stored)}")
-
-
-def longest_messages(planned: Sequence[PlannedTrial], history: Sequence[Message]) -> dict[Stack, tuple[Message, ...]]:
-    """For every stack the first messages with the longest request and, where it has memory, all preferences."""
-    facts = [preference.text for preference in load_preferences()]
-    longest: dict[Stack, PlannedTrial] = {}
-    for trial in planned:
-        if trial.stack not in longest or len(trial.task.request) > len(longest[trial.stack].task.request):
-            longest[trial.stack] = trial
-    return {stack: build_messages(stack, trial.task.request, history=history, facts=facts) for stack, trial in longest.items()}
-
-
-def _preloaded(target: Target) -> Target:
-    if target.kind != "ollama":
-        return target
-    from agent.targets import ollama
-
-    return replace(target, context_length=ollama.preload(ollama.base_url(), target.model))
-
-
-@contextlib.contextmanager
-def _open_memory(target: Target, embedder: str | None, folder: Path) -> Iterator[Memory]:
-    from agent.mem0_store import MemorySettings, open_memory
-    from agent.targets.target import open_embedder
-
-    with (
-        open_embedder(target, embedder) as opened,
-        contextlib.closing(open_memory(MemorySettings(folder, embedder=opened))) as memory,
-    ):
-        yield memory
-
-
-@contextlib.contextmanager
-def _open_model(target: Target) -> Iterator[ChatModel]:
-    from agent.model import OpenAIModel
-
-    with OpenAIModel(target.base_url, target.model, api_key=target.api_key) as model:
-        yield model
-
-
-def _warm_up(
-    model: ChatModel, target: Target, sampling: Sampling, planned: Sequence[PlannedTrial], history: Sequence[Message]
-) -> None:
-    """Call the model once per stack with its longest prompt: connections and caches are warm, and the prompt fits or not."""
-    for stack, messages in longest_messages(planned, history).items():
-        try:
-            completion = model.complete(messages, replace(sampling, max_tokens=1))
-        except AgentError as error:
-            raise TargetError(f"The warm-up of the {stack.name} stack failed: {error}. Next: check the server's own log") from error
-        needed = completion.prompt_tokens + sampling.max_tokens
-        if target.context_length is not None and needed > target.context_length:
-            raise TargetError(_too_short(target, stack, needed))
-
-
-def _too_short(target: Target, stack: Stack, needed: int) -> str:
-    remedy = "set OLLAMA_CONTEXT_LENGTH higher and restart Ollama" if target.kind == "ollama" else "serve it with a longer context"
-    return (
-        f"{target} has a context of {target.context_length} tokens, and the longest prompt of the {stack.name} stack"
-        f" needs {needed} with its answer: a server would silently drop the oldest turns. Next: {remedy}"
-    )

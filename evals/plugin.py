@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fnmatch
-import io
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,21 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.errors import AgentError
+from agent.errors import AgentError, SettingsError
 from agent.stacks import STACKS
-from evals.schedule import PlannedTrial, plan
-from fixtures.data import Task, load_tasks
+from agent.targets.options import add_target_options
+from evals.limits import Floor, load_floors
+from evals.schedule import PlannedTrial, choose_stacks, choose_tasks, plan
 
 if TYPE_CHECKING:
     from evals.live import LiveRun, Settings
 
-_LIVE_ONLY_OPTIONS = {
+_REFUSED_IN_LIVE_RUNS = {
     "numprocesses": "xdist (-n): live trials are serial",
     "failedfirst": "--ff: it changes the order of trials",
     "newfirst": "--nf: it changes the order of trials",
     "reruns": "reruns: a wrong answer is a result, not a flake",
     "benchmark_disable": "--benchmark-disable: nothing would be saved",
     "benchmark_skip": "--benchmark-skip: nothing would be saved",
+    "benchmark_cprofile": "--benchmark-cprofile: entries replay what was measured, there is nothing to profile",
 }
 
 
@@ -38,6 +37,7 @@ class _State:
 
     settings: Settings
     planned: tuple[PlannedTrial, ...]
+    floors: tuple[Floor, ...]
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     run: LiveRun | None = None
 
@@ -49,27 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of live runs."""
     group = parser.getgroup("evals", "live evals of the coding agent (pytest evals/ -m live)")
     add = group.addoption
-    add(
-        "--target",
-        dest="evals_target",
-        default=os.environ.get("EVALS_TARGET", "auto"),
-        metavar="WHERE",
-        help="where the model runs: auto (Ollama if it is there, else the embedded engine), ollama, embedded, or the URL of an "
-        "OpenAI-compatible server (default: EVALS_TARGET or auto)",
-    )
-    add(
-        "--model",
-        dest="evals_model",
-        default=os.environ.get("EVALS_MODEL"),
-        metavar="NAME",
-        help="the model (default: EVALS_MODEL, or gemma3:4b on Ollama)",
-    )
-    add(
-        "--embedder",
-        dest="evals_embedder",
-        metavar="URL#MODEL",
-        help="the server that embeds memory's texts (default: the target's own)",
-    )
+    add_target_options(add, prefix="evals_")
     add("--epochs", dest="evals_epochs", type=int, default=3, metavar="N", help="repetitions of the whole task set (default: 3)")
     add(
         "--stack",
@@ -138,27 +118,25 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Record what the items left out before pytest-benchmark saves, and close the run after it."""
     state = session.config.stash[_STATE]
-    if state.run is not None:
-        from evals.recording import METRICS, record_left_out
-
-        for stack in state.settings.stacks:
-            for metric in METRICS:
-                record_left_out(session.config, stack, state.run.of_stack(stack), metric)
-    if _selects_live(session.config.option.markexpr) and not session.config._benchmarksession.benchmarks:  # type: ignore[attr-defined]
-        # Nothing was measured, and pytest-benchmark would warn that it saves nothing.
-        session.config._benchmarksession.autosave = None  # type: ignore[attr-defined]
     try:
+        if state.run is not None:
+            _record_left_out(session.config, state.run)
+        if _selects_live(session.config.option.markexpr) and not _benchmark_session(session.config).benchmarks:
+            # Nothing was measured, and pytest-benchmark would warn that it saves nothing.
+            _benchmark_session(session.config).autosave = None
         yield
     finally:
         state.opened.close()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     """Drop the CPU's momentary clock, which differs at every look."""
     for volatile in [name for name in machine_info.get("cpu", {}) if name.startswith("hz_actual")]:
         del machine_info["cpu"][volatile]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add the trials, once, to the saved run."""
     run = config.stash[_STATE].run
@@ -172,17 +150,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     state = config.stash[_STATE]
     if state.run is None or not state.run.trials:
         return
-    from evals.summary import summary_notes, summary_table
+    from evals.summary import summary_lines
 
-    writer = terminalreporter._tw
     terminalreporter.section("evals")
-    terminalreporter.write_line(f"target: {state.run.target}")
-    terminalreporter.write_line("")
-    terminalreporter.write(_rendered(summary_table(state.run), width=writer.fullwidth))
-    terminalreporter.write_line("")
-    for note in summary_notes(state.run):
-        terminalreporter.write_line(note)
-    terminalreporter.write_line(f"saved: {_saved_run(config)} · journal: {_relative(state.run.journal.file)}")
+    for line in summary_lines(state.run, width=terminalreporter._tw.fullwidth):
+        terminalreporter.write_line(line)
+    terminalreporter.write_line(f"saved: {_saved_run(config)}, journal: {_relative(state.run.journal.file)}")
 
 
 @pytest.fixture(scope="session")
@@ -197,11 +170,11 @@ def live(request: pytest.FixtureRequest) -> LiveRun:
 def _state(config: pytest.Config) -> _State:
     from evals.live import Settings
 
-    tasks = _chosen_tasks(config.getoption("evals_tasks"))
-    stacks = _chosen_stacks(config.getoption("evals_stacks"))
+    tasks = choose_tasks(config.getoption("evals_tasks"))
+    stacks = choose_stacks(config.getoption("evals_stacks"))
     epochs, seed = config.getoption("evals_epochs"), config.getoption("evals_seed")
     if epochs < 1:
-        raise pytest.UsageError(f"--epochs is 1 or more; this is {epochs}")
+        raise SettingsError(f"--epochs is 1 or more; this is {epochs}")
     settings = Settings(
         target=config.getoption("evals_target"),
         model=config.getoption("evals_model"),
@@ -211,22 +184,7 @@ def _state(config: pytest.Config) -> _State:
         epochs=epochs,
         seed=seed,
     )
-    return _State(settings, plan(tasks, [STACKS[name] for name in stacks], epochs, seed))
-
-
-def _chosen_tasks(globs: list[str] | None) -> tuple[Task, ...]:
-    tasks = load_tasks()
-    for glob in globs or []:
-        if not any(fnmatch.fnmatchcase(task.id, glob) for task in tasks):
-            raise pytest.UsageError(f"--task {glob} matches no task; there are: {', '.join(task.id for task in tasks)}")
-    return tuple(task for task in tasks if globs is None or any(fnmatch.fnmatchcase(task.id, glob) for glob in globs))
-
-
-def _chosen_stacks(names: list[str] | None) -> tuple[str, ...]:
-    for name in names or []:
-        if name not in STACKS:
-            raise pytest.UsageError(f"--stack {name} is unknown; there are: {', '.join(STACKS)}")
-    return tuple(name for name in STACKS if names is None or name in names)
+    return _State(settings, plan(tasks, [STACKS[name] for name in stacks], epochs, seed), load_floors())
 
 
 def _selects_live(expression: str) -> bool:
@@ -244,7 +202,7 @@ def _run_tag() -> str:
 def _refuse_unfit_options(config: pytest.Config) -> None:
     if not config.pluginmanager.hasplugin("benchmark"):
         raise pytest.UsageError("live runs are saved by pytest-benchmark, which is not loaded; run again without -p no:benchmark")
-    for option, reason in _LIVE_ONLY_OPTIONS.items():
+    for option, reason in _REFUSED_IN_LIVE_RUNS.items():
         if config.getoption(option, None):
             raise pytest.UsageError(f"live runs do not take {reason}")
 
@@ -259,36 +217,28 @@ def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, .
         )
 
 
-@contextlib.contextmanager
-def _open(config: pytest.Config, state: _State) -> Iterator[LiveRun]:
-    import tempfile
+def _record_left_out(config: pytest.Config, run: LiveRun) -> None:
+    from evals.recording import METRICS, record_left_out
 
-    from evals.live import open_run
-
-    journals = _storage(config) / "journals"
-    with (
-        tempfile.TemporaryDirectory(prefix="evals-memory-") as folder,
-        open_run(state.settings, state.planned, memory_folder=Path(folder), journal_folder=journals) as run,
-    ):
-        yield run
+    for stack in run.settings.stacks:
+        for metric in METRICS:
+            record_left_out(config, stack, run.of_stack(stack), metric)
 
 
-def _storage(config: pytest.Config) -> Path:
-    """The folder of saved runs: pytest-benchmark's own."""
-    storage = config._benchmarksession.storage  # type: ignore[attr-defined]
-    return Path(getattr(storage, "path", ".benchmarks"))
+def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[LiveRun]:
+    from evals.opening import open_run
+
+    # Journals stand beside the saved runs, which pytest-benchmark may also keep elsewhere than in files.
+    storage = Path(getattr(_benchmark_session(config).storage, "path", ".benchmarks"))
+    return open_run(state.settings, state.planned, state.floors, journal_folder=storage / "journals")
 
 
-def _rendered(table: Any, width: int) -> str:
-    from rich.console import Console
-
-    text = io.StringIO()
-    Console(file=text, width=width, color_system=None).print(table)
-    return text.getvalue()
+def _benchmark_session(config: pytest.Config) -> Any:
+    return config._benchmarksession  # type: ignore[attr-defined]
 
 
 def _saved_run(config: pytest.Config) -> str:
-    session = config._benchmarksession  # type: ignore[attr-defined]
+    session = _benchmark_session(config)
     return _relative(Path(session.storage.query()[-1])) if session.benchmarks else "nothing, since nothing was measured"
 
 

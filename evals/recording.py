@@ -102,6 +102,7 @@ def _extra_info(trials: Sequence[Trial]) -> dict[str, Any]:
     return {
         "prompt_tokens": summarize([trial.prompt_tokens for trial in trials]),
         "completion_tokens": summarize([trial.completion_tokens for trial in trials]),
+        "cached_tokens": [trial.attempts[0].completion.cached_tokens for trial in trials],
         "attempts": [len(trial.attempts) for trial in trials],
         "valid_first": [trial.valid_first for trial in trials],
         "valid": [trial.valid for trial in trials],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.stacks import Stack
-from fixtures.data import Task
+from agent.errors import SettingsError
+from agent.stacks import STACKS, Stack
+from fixtures.data import Task, load_tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,28 @@ def plan(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int)
         for (epoch, task), rotation in zip(groups, rotations, strict=True)
         for stack in (*stacks[rotation:], *stacks[:rotation])
     )
+
+
+def choose_tasks(globs: Sequence[str] | None) -> tuple[Task, ...]:
+    """The tasks whose id matches one of the globs; all without globs.
+
+    Raises:
+        SettingsError: when a glob matches none.
+    """
+    tasks = load_tasks()
+    for glob in globs or ():
+        if not any(fnmatch.fnmatchcase(task.id, glob) for task in tasks):
+            raise SettingsError(f"--task {glob} matches no task; there are: {', '.join(task.id for task in tasks)}")
+    return tuple(task for task in tasks if globs is None or any(fnmatch.fnmatchcase(task.id, glob) for glob in globs))
+
+
+def choose_stacks(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the stacks that were asked for, in the order of :data:`agent.stacks.STACKS`; all without names.
+
+    Raises:
+        SettingsError: when a name is unknown.
+    """
+    for name in names or ():
+        if name not in STACKS:
+            raise SettingsError(f"--stack {name} is unknown; there are: {', '.join(STACKS)}")
+    return tuple(name for name in STACKS if names is None or name in names)

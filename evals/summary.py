@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from evals.trials import Trial
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_NOTHING = "–"
+_NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,12 @@ def _tokens_per_valid(trials: Sequence[Trial]) -> float | None:
     return sum(trial.total_tokens for trial in trials) / valid if valid else None
 
 
+def cached_tokens(trials: Sequence[Trial]) -> list[int]:
+    """Prompt tokens of first attempts that the server took from its prefix cache, where it reports them."""
+    reported = [trial.attempts[0].completion.cached_tokens for trial in trials]
+    return [tokens for tokens in reported if tokens is not None]
+
+
 def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:,.0f} ms"
 
@@ -59,6 +66,7 @@ def _share(share: float) -> str:
 ROWS = (
     Row("trials (n)", lambda trials: float(len(trials)), _count, has_ratio=False),
     Row("prompt tokens, median", _percentile_of(lambda trials: [trial.prompt_tokens for trial in trials], 0.5), _count),
+    Row("of them cached, median", _percentile_of(cached_tokens, 0.5), _count, has_ratio=False),
     Row("TTFT p50", _percentile_of(lambda trials: durations(trials, "ttft"), 0.5), _milliseconds),
     Row("TTFT p95", _percentile_of(lambda trials: durations(trials, "ttft"), 0.95), _milliseconds),
     Row("latency p50", _percentile_of(lambda trials: durations(trials, "latency"), 0.5), _milliseconds),
@@ -69,11 +77,21 @@ ROWS = (
 )
 
 
-def summary_table(run: LiveRun) -> RenderableType:
+def summary_lines(run: LiveRun, width: int) -> list[str]:
+    """The whole summary as plain lines of at most ``width`` characters where the terminal allows it."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    Console(file=text, width=width, color_system=None).print(_table(run))
+    table = [line.rstrip() for line in text.getvalue().splitlines()]
+    return [f"target: {run.target}", "", *table, "", *summary_notes(run)]
+
+
+def _table(run: LiveRun) -> RenderableType:
     """The stacks side by side, with the ratio of every later stack to the first."""
     from rich.table import Table
 
-    stacks = list(dict.fromkeys(planned.stack.name for planned in sorted(run.planned, key=lambda planned: planned.stack.name)))
+    stacks = run.settings.stacks
     trials = [run.of_stack(stack) for stack in stacks]
     table = Table(box=None, pad_edge=False)
     table.add_column("")
@@ -89,15 +107,22 @@ def summary_table(run: LiveRun) -> RenderableType:
 
 
 def summary_notes(run: LiveRun) -> list[str]:
-    """What must be said beside the table: what is missing, what went wrong, what the numbers do not say."""
-    notes = []
+    """What must be said beside the table: what the shares amount to, what is missing, what the numbers do not say."""
+    notes = [] if run.missing else [_verdict_line(run, stack) for stack in run.settings.stacks]
     if run.missing:
         notes.append(f"PARTIAL: {len(run.missing)} of {len(run.planned)} planned trials were not run; nothing here is judged.")
     if run.faults:
         notes.append(f"{len(run.faults)} trial(s) met an infrastructure fault and are in no figure above.")
+    if run.target.context_length is None:
+        notes.append("The server does not report its context length, so it is unknown whether it dropped the oldest turns.")
     if run.target.disclaimer:
         notes.append(run.target.disclaimer)
     return notes
+
+
+def _verdict_line(run: LiveRun, stack: str) -> str:
+    judgement = run.judgement(stack)
+    return f"{stack}: {judgement.verdict}, {judgement.sentence}"
 
 
 def _ratio(value: float | None, reference: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from agent.errors import AgentError, ModelError
 from agent.loop import Attempt, Reply
 from agent.model import Completion
 from evals.schedule import PlannedTrial
@@ -32,8 +33,8 @@ class AttemptRecord:
 class Trial:
     """One stack on one task in one epoch, with everything that was measured.
 
-    ``facts`` and ``retrieval_seconds`` are ``None`` when the stack asks no memory. ``fault`` is an infrastructure fault: such a
-    trial says nothing about the stack, whatever attempts it had before.
+    ``facts`` and ``retrieval_seconds`` are ``None`` when the stack asks no memory, or when the look-up itself met the fault.
+    ``fault`` is an infrastructure fault: such a trial says nothing about the stack, whatever attempts it had before.
     """
 
     epoch: int
@@ -53,9 +54,12 @@ class Trial:
         return cls(*planned.key, seed, facts, seconds, tuple(map(AttemptRecord.of, reply.attempts)))
 
     @classmethod
-    def faulted(cls, planned: PlannedTrial, seed: int, fault: str, attempts: tuple[Attempt, ...]) -> Trial:
-        """A trial that an infrastructure fault ended, with the attempts completed before it."""
-        return cls(*planned.key, seed, None, None, tuple(map(AttemptRecord.of, attempts)), fault)
+    def faulted(cls, planned: PlannedTrial, seed: int, error: AgentError) -> Trial:
+        """A trial that an infrastructure fault ended, with what was measured before it."""
+        context, attempts = (error.context, error.attempts) if isinstance(error, ModelError) else (None, ())
+        facts, seconds = (context.facts, context.seconds) if context else (None, None)
+        fault = f"{type(error).__name__}: {error}"
+        return cls(*planned.key, seed, facts, seconds, tuple(map(AttemptRecord.of, attempts)), fault)
 
     @property
     def key(self) -> tuple[int, str, str]:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.errors import TargetError
+from agent.targets.http import fetch_json
 
 INSTALL_COMMAND = 'python -m pip install "xllamacpp>=2026.10.11549"'
+_READY_SECONDS = 60.0
 
 
 @contextlib.contextmanager
@@ -51,6 +53,8 @@ def serve(model: Path, *, name: str, context_length: int = 4096, embedding: bool
     except RuntimeError as error:
         raise TargetError(f"The embedded engine cannot load {model}: {error}") from error
     try:
+        # A server that is stopped before its queue runs hangs for good (seen one time in three); /slots is answered from the queue.
+        fetch_json(f"{server.listening_address}/slots", timeout=_READY_SECONDS)
         yield f"{server.listening_address}/v1"
     finally:
         del server

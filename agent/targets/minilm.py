@@ -52,11 +52,21 @@ def cached_gguf(cache: Path) -> Path:
     """The model's GGUF file in the folder ``cache``, converted now if it is not there yet.
 
     Raises:
-        TargetError: when the package with the weights is missing, or its weights are not the published ones.
+        TargetError: when the package with the weights is missing, its weights are not the published ones, or the folder cannot be
+            written to.
     """
     gguf_file = cache / _FILE_NAME
-    if not gguf_file.exists():
-        convert(_weights_folder(), gguf_file)
+    if gguf_file.exists():
+        return gguf_file
+    source = _weights_folder()
+    try:
+        convert(source, gguf_file)
+    except OSError as error:
+        # Another process may have converted it in the meantime, and a file in use cannot be replaced on Windows.
+        if not gguf_file.exists():
+            raise TargetError(
+                f"{gguf_file} cannot be written: {error}. Next: set LOCAL_AGENT_EVALS_CACHE to a folder that can be written to"
+            ) from error
     return gguf_file
 
 
@@ -77,12 +87,12 @@ def convert(source: Path, target: Path) -> None:
         import gguf
     except ImportError as error:
         raise TargetError(f'The GGUF converter is not installed ({error}). Next: python -m pip install "gguf>=0.19"') from error
-    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    vocabulary = (source / "vocab.txt").read_text(encoding="utf-8").splitlines()
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=target.parent, suffix=".partial")
     os.close(descriptor)
     try:
+        config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+        vocabulary = (source / "vocab.txt").read_text(encoding="utf-8").splitlines()
         writer = gguf.GGUFWriter(partial, "bert")
         _add_metadata(writer, config)
         _add_vocabulary(writer, vocabulary)
@@ -92,6 +102,10 @@ def convert(source: Path, target: Path) -> None:
         writer.write_tensors_to_file()
         writer.close()
         Path(partial).replace(target)
+    except (LookupError, ValueError) as error:
+        raise TargetError(
+            f"The files in {source} are damaged ({type(error).__name__}: {error}). Next: {INSTALL_COMMAND}"
+        ) from error
     finally:
         Path(partial).unlink(missing_ok=True)
 

@@ -147,29 +147,30 @@ def _served_models(url: str, api_key: str) -> list[str]:
 
 def _embedder_at(spec: str) -> Embedder:
     address, separator, model = spec.partition("#")
-    if not (separator and model):
+    if not (address and separator and model):
         raise TargetError(f"--embedder is URL#MODEL, for example http://127.0.0.1:8080/v1#nomic-embed-text; this is {spec!r}.")
-    url = _checked_url(address)
+    url = _checked_url(address, "--embedder is URL#MODEL with a URL")
     api_key = _api_key()
     try:
         answer = fetch_json(f"{url}/embeddings", {"model": model, "input": ["dimensions"]}, timeout=60.0, api_key=api_key)
-        return Embedder(url, model, len(answer["data"][0]["embedding"]), api_key)
+        vector = answer["data"][0]["embedding"]
     except TargetError as error:
         raise TargetError(f"The embedder does not answer: {error}. Next: start it, or check --embedder") from error
-    except (LookupError, TypeError) as error:
-        raise TargetError(f"{url}/embeddings does not answer with embeddings. Next: check --embedder") from error
+    except (LookupError, TypeError):
+        vector = None
+    if not isinstance(vector, list) or not vector:
+        raise TargetError(f"{url}/embeddings does not answer with embeddings. Next: check --embedder")
+    return Embedder(url, model, len(vector), api_key)
 
 
-def _checked_url(text: str) -> str:
+def _checked_url(text: str, allowed: str = "--target (EVALS_TARGET) is auto, ollama, embedded or a URL") -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        raise TargetError(
-            f"--target (EVALS_TARGET) is auto, ollama, embedded or a URL that begins with http:// or https://; this is {text!r}."
-        )
+        raise TargetError(f"{allowed} that begins with http:// or https://; this is {text!r}.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise TargetError("Leave passwords, query strings and fragments out of the URL; a key goes into EVALS_API_KEY.")
     return parts.geturl().rstrip("/")

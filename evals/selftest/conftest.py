@@ -6,6 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# The first example of a test may import scipy, and examples that are kept would be left behind.
+settings.register_profile("selftest", deadline=None, database=None)
+settings.load_profile("selftest")
 
 _SETTINGS = ("EVALS_", "OLLAMA_", "OPENAI_", "MEM0_API_KEY")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

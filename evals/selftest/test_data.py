@@ -68,6 +68,14 @@ def test_broken_tasks_are_refused(tmp_path: Path, text: str, complaint: str) -> 
         load_tasks(file)
 
 
+def test_a_turn_without_content_is_refused(tmp_path: Path) -> None:
+    """A history turn that is none is an error that says what a turn has."""
+    file = tmp_path / "history.toml"
+    file.write_text('turns = [{ role = "user" }]', encoding="utf-8")
+    with pytest.raises(SettingsError, match="has exactly content, role"):
+        load_history(file)
+
+
 def test_a_short_history_is_refused(tmp_path: Path) -> None:
     """A history of other than 18 alternating turns is an error."""
     file = tmp_path / "history.toml"

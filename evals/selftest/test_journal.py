@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from agent.errors import SettingsError
 from evals.journal import Journal
 from evals.selftest.factories import trial
 
@@ -35,3 +38,10 @@ def test_two_runs_never_share_a_journal(tmp_path: Path) -> None:
     assert len({journal.file for journal in journals}) == 20
     for journal in journals:
         journal.close()
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
+    """A journal that cannot be opened is one error that names it and the option to change."""
+    (tmp_path / "journals").write_text("a file, no folder", encoding="utf-8")
+    with pytest.raises(SettingsError, match="--benchmark-storage"):
+        Journal(tmp_path / "journals", {})

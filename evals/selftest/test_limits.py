@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import SettingsError
-from agent.stacks import STACKS
-from evals.limits import Floor, floor_for, judge, load_floors
+from evals.limits import TARGETS, Floor, floor_for, judge, judge_stack, load_floors
+from evals.selftest.factories import trial
 from evals.stats import share_of
 
 HALF = Floor("optimized", 0.5, "A reason.")
@@ -22,12 +23,44 @@ def test_the_interval_decides(share: float, verdict: str) -> None:
     assert judge(share_of(share, 12, 3), HALF).verdict == verdict
 
 
-def test_an_inconclusive_judgement_says_what_would_settle_it() -> None:
-    """The number of tasks that the sentence names settles it, and one less does not."""
-    sentence = judge(share_of(0.75, 12, 3), HALF).sentence
-    tasks = int(sentence.rpartition("the same, ")[2].split()[0])
-    assert judge(share_of(0.75, tasks, 3), HALF).verdict == "PASS"
-    assert judge(share_of(0.75, tasks - 1, 3), HALF).verdict == "INCONCLUSIVE"
+@pytest.mark.parametrize(("valid", "epochs"), [(9, 3), (10, 3), (9, 1), (8, 1), (3, 1)])
+def test_an_inconclusive_judgement_says_what_would_settle_it(valid: int, epochs: int) -> None:
+    """From the number of tasks that the sentence names on, the same share settles it; with one task less it does not."""
+    judgement = judge(share_of(valid / 12, 12, epochs), HALF)
+    assert judgement.verdict == "INCONCLUSIVE"
+    tasks = int(judgement.sentence.rpartition("the same, ")[2].split()[0])
+    assert not settles(valid / 12, tasks - 1, epochs)
+    assert all(settles(valid / 12, more, epochs) for more in range(tasks, tasks + 40))
+
+
+def settles(share: float, tasks: int, epochs: int) -> bool:
+    """Whether so many tasks settle it, with the whole numbers of valid tasks that lie around the share."""
+    counts = {math.floor(share * tasks), math.ceil(share * tasks)} if epochs == 1 else {share * tasks}
+    return all(judge(share_of(count / tasks, tasks, epochs), HALF).verdict != "INCONCLUSIVE" for count in counts)
+
+
+def test_nothing_valid_points_at_the_reasons() -> None:
+    """When no answer was valid, more tasks are not what is missing."""
+    sentence = judge(share_of(0.0, 12, 3), Floor("optimized", 0.1, "A reason.")).sentence
+    assert "look at the reasons (-rx) first" in sentence
+
+
+def test_a_stack_without_a_floor_is_not_judged() -> None:
+    """Without a floor the share and its interval are said, and no verdict is given."""
+    judgement = judge_stack([trial(True, task=task) for task in "abc"], None, "")
+    assert (judgement.verdict, judgement.sentence) == ("NOT JUDGED", "100% valid [29%, 100%] over 3 tasks; it has no floor")
+
+
+@pytest.mark.parametrize("floor", [HALF, None])
+def test_a_flawed_run_is_inconclusive(floor: Floor | None) -> None:
+    """A run with gaps or faults is inconclusive, whatever its trials show and whether or not there is a floor."""
+    trials = [trial(True, task=str(number)) for number in range(100)]
+    assert judge_stack(trials, floor, "a partial run").verdict == "INCONCLUSIVE"
+
+
+def test_nothing_measured_is_inconclusive() -> None:
+    """Without a single trial nothing is judged."""
+    assert judge_stack([], HALF, "").verdict == "INCONCLUSIVE"
 
 
 def test_a_share_on_the_floor_is_never_settled() -> None:
@@ -52,19 +85,23 @@ def test_the_targets_own_floor_goes_first() -> None:
     assert floor_for((HALF, own), "naive", "ollama") is None
 
 
-def test_the_shipped_floors_name_stacks_that_exist() -> None:
-    """Every floor in limits.toml is for a known stack."""
-    assert {floor.stack for floor in load_floors()} <= set(STACKS)
+def test_the_shipped_floors_can_be_read() -> None:
+    """The limits.toml of the project holds a floor for the optimized stack on every kind of target."""
+    assert all(floor_for(load_floors(), "optimized", target) for target in TARGETS)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "[[floor]]\nstack = 'a'\nshare = 1.5\nreason = 'r'",
-        "[[floor]]\nstack = 'a'\nshare = 0.5",
-        "[[floor]]\nstack = 'a'\nshare = 0.5\nreason = ''",
-        "[[floor]]\nstack = 'a'\nshare = 'x'\nreason = 'r'",
-        "[[floor]]\nstack = 'a'\nshare = 0.5\nreason = 'r'\ncolour = 'red'",
+        "[[floor]]\nstack = 'naive'\nshare = 1.5\nreason = 'r'",
+        "[[floor]]\nstack = 'naive'\nshare = 0.5",
+        "[[floor]]\nstack = 'naive'\nshare = 0.5\nreason = ''",
+        "[[floor]]\nstack = 'naive'\nshare = 'x'\nreason = 'r'",
+        "[[floor]]\nstack = 'naive'\nshare = 0.5\nreason = 'r'\ncolour = 'red'",
+        "[[floor]]\nstack = 'naif'\nshare = 0.5\nreason = 'r'",
+        "[[floor]]\nstack = 'naive'\ntarget = 'embeded'\nshare = 0.5\nreason = 'r'",
+        "[[floor]]\nstack = 'naive'\nshare = 0.5\nreason = 'r'\n" * 2,
+        "[[floors]]\nstack = 'naive'\nshare = 0.5\nreason = 'r'",
         "not toml",
     ],
 )

