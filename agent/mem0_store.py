@@ -130,7 +130,24 @@ def _open_local(settings: MemorySettings) -> Mem0Store:
         memory.embedding_model.client.close()
         memory.llm.client.close()
 
-    return Mem0Store(memory, scope, all_of, close)
+    store = Mem0Store(memory, scope, all_of, close)
+    _carry_over(memory.vector_store, store)
+    return store
+
+
+def _carry_over(vectors: Any, store: Mem0Store) -> None:
+    """Bring the preferences of other embedders' collections into a collection that is still empty.
+
+    Each embedder has a collection of its own, and a change of embedder must not look like a loss of memory.
+    """
+    if vectors.client.count(vectors.collection_name).count:
+        return
+    for collection in vectors.client.get_collections().collections:
+        if collection.name != vectors.collection_name:
+            points, _ = vectors.client.scroll(collection.name, limit=_EVERYTHING)
+            for point in points:
+                if point.payload.get("kind") == PREFERENCE:
+                    store.remember(point.payload["data"], point.payload["user_id"])
 
 
 def _open_platform(settings: MemorySettings) -> Mem0Store:

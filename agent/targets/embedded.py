@@ -36,13 +36,6 @@ def model_file(model: str | None) -> tuple[str, Path]:
 
 
 @contextlib.contextmanager
-def serve_model(file: Path, name: str) -> Iterator[str]:
-    """Serve a chat model and yield its base URL."""
-    with engine.serve(file, name=name, context_length=CONTEXT_LENGTH) as url:
-        yield url
-
-
-@contextlib.contextmanager
 def serve_embedder() -> Iterator[Embedder]:
     """Serve MiniLM, converted on first use into the cache folder."""
     file = minilm.cached_gguf(cache_folder())

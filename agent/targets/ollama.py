@@ -46,16 +46,15 @@ def check(url: str, models: tuple[str, ...]) -> str:
     Raises:
         TargetError: naming what is missing and the commands to get it.
     """
-    version = _answer(url, "/api/version").get("version")
+    version = _answer(url, "/api/version", models).get("version")
     if not isinstance(version, str):
         raise _not_ollama(url)
     if _parsed(version) < OLDEST_VERSION:
         raise TargetError(f"Ollama {version} at {url} is older than {_dotted(OLDEST_VERSION)}. Next: update Ollama.")
-    present = {str(model.get("name")) for model in _models(url, "/api/tags")}
-    missing = [model for model in models if _tagged(model) not in present]
+    present = {str(model.get("name")) for model in _models(url, "/api/tags", models)}
+    missing = tuple(model for model in models if _tagged(model) not in present)
     if missing:
-        commands = " && ".join(f"ollama pull {model}" for model in missing)
-        raise TargetError(f"Ollama at {url} does not have {' or '.join(missing)}. Next: {commands}")
+        raise TargetError(f"Ollama at {url} does not have {' or '.join(missing)}. Next: {_pull_commands(missing)}")
     return version
 
 
@@ -66,25 +65,22 @@ def preload(url: str, model: str) -> int | None:
         TargetError: when the model cannot be loaded.
     """
     fetch_json(f"{url}/api/generate", {"model": model, "keep_alive": -1}, timeout=_LOAD_SECONDS)
-    lengths = [entry.get("context_length") for entry in _models(url, "/api/ps") if entry.get("name") == _tagged(model)]
+    lengths = [entry.get("context_length") for entry in _models(url, "/api/ps", (model,)) if entry.get("name") == _tagged(model)]
     return lengths[0] if lengths else None
 
 
-def _models(url: str, path: str) -> list[dict[str, Any]]:
-    models = _answer(url, path).get("models")
+def _models(url: str, path: str, wanted: tuple[str, ...]) -> list[dict[str, Any]]:
+    models = _answer(url, path, wanted).get("models")
     if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
         raise _not_ollama(url + path)
     return models
 
 
-def _answer(url: str, path: str) -> dict[str, Any]:
+def _answer(url: str, path: str, wanted: tuple[str, ...]) -> dict[str, Any]:
     try:
         answer = fetch_json(url + path)
     except TargetError as error:
-        raise TargetError(
-            f"Ollama does not answer ({error})."
-            f" Next: ollama serve, then ollama pull {DEFAULT_MODEL} && ollama pull {EMBEDDING_MODEL}"
-        ) from error
+        raise TargetError(f"Ollama does not answer ({error}). Next: ollama serve, then {_pull_commands(wanted)}") from error
     if not isinstance(answer, dict):
         raise _not_ollama(url + path)
     return answer
@@ -92,6 +88,10 @@ def _answer(url: str, path: str) -> dict[str, Any]:
 
 def _not_ollama(url: str) -> TargetError:
     return TargetError(f"{url} does not answer like Ollama. Next: check OLLAMA_HOST.")
+
+
+def _pull_commands(models: tuple[str, ...]) -> str:
+    return " && ".join(f"ollama pull {model}" for model in models)
 
 
 def _tagged(model: str) -> str:

@@ -45,7 +45,8 @@ def open_target(choice: str = "auto", model: str | None = None, *, embedder: str
     """Open the target that ``choice`` names and keep it open for the block.
 
     ``auto`` takes Ollama where it answers and has the model (and the embedding model, unless ``embedder`` names another), and
-    otherwise the embedded engine. A target asked for by name that is not there is an error, never a fallback.
+    otherwise the embedded engine, which it also takes for a model that only that can serve. A target asked for by name that is not
+    there is an error, never a fallback.
 
     Raises:
         TargetError: saying what was tried and what to run next.
@@ -90,15 +91,20 @@ def shield_loopback_from_proxies() -> None:
 
 @contextlib.contextmanager
 def _open_auto(model: str | None, embedder: str | None) -> Iterator[Target]:
+    from agent.targets import embedded
+
+    if model == embedded.MODEL_NAME or (model or "").endswith(".gguf"):
+        with _open_embedded(model) as target:
+            yield target
+        return
     try:
-        target = _ollama(model, embedder)
+        on_ollama = _ollama(model, embedder)
     except TargetError as missing:
-        # auto never fails for want of what it would have preferred
-        note = f"auto: {missing}. Running on the embedded engine instead"
-        with _open_embedded(None, note) as embedded:
-            yield embedded
+        note = f"auto: {missing}. Running {embedded.MODEL_NAME} on the embedded engine instead"
+        with _open_embedded(None, note) as target:
+            yield target
     else:
-        yield target
+        yield on_ollama
 
 
 def _ollama(model: str | None, embedder: str | None) -> Target:
@@ -110,11 +116,11 @@ def _ollama(model: str | None, embedder: str | None) -> Target:
 
 @contextlib.contextmanager
 def _open_embedded(model: str | None, note: str = "") -> Iterator[Target]:
-    from agent.targets import embedded
+    from agent.targets import embedded, engine
 
     name, file = embedded.model_file(model)
     disclaimer = embedded.DISCLAIMER if name == embedded.MODEL_NAME else ""
-    with embedded.serve_model(file, name) as url:
+    with engine.serve(file, name=name, context_length=embedded.CONTEXT_LENGTH) as url:
         yield Target("embedded", url, name, embedded.server_name(), embedded.CONTEXT_LENGTH, note, disclaimer)
 
 

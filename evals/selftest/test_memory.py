@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -210,6 +211,20 @@ def test_facts_that_point_away_are_retrieved_too(tmp_path: Path) -> None:
         assert store.retrieve_context("a request", "me").facts == PREFERENCES[:MOST_FACTS]
 
 
+def test_a_change_of_embedder_keeps_preferences(tmp_path: Path, embedder: Embedder) -> None:
+    """Preferences that were stored through one embedder are there through the next one; traces are not carried over."""
+    with _open(tmp_path, embedder) as store:
+        store.remember("User prefers tabs", "me")
+        store.remember("User prefers spaces", "you")
+        store.write_back("Write one", "{}", "me")
+    other = replace(embedder, model="another")
+    for _ in range(2):
+        with _open(tmp_path, other) as store:
+            assert store.preferences("me") == ("User prefers tabs",)
+            assert store.preferences("you") == ("User prefers spaces",)
+            assert store.retrieve_context("Write one", "me").facts == ("User prefers tabs",)
+
+
 def test_memory_survives_closing(tmp_path: Path, embedder: Embedder) -> None:
     """What was remembered is there after closing and opening again, which the released lock allows."""
     with _open(tmp_path, embedder) as store:
@@ -226,17 +241,6 @@ def test_an_open_folder_is_locked(tmp_path: Path, embedder: Embedder) -> None:
             pass
         assert str(tmp_path) in str(raised.value)
         store.remember("User prefers tabs", "me")
-        assert store.preferences("me") == ("User prefers tabs",)
-
-
-def test_embedders_do_not_share_vectors(tmp_path: Path, embedding_server: ScriptedServer, embedder: Embedder) -> None:
-    """Each embedder has facts of its own in the same folder, since vectors of two models cannot be compared."""
-    small = Embedder(f"{embedding_server.url}/v1", "small", 768)
-    with _open(tmp_path, embedder) as store:
-        store.remember("User prefers tabs", "me")
-    with _open(tmp_path, small) as store:
-        assert store.preferences("me") == ()
-    with _open(tmp_path, embedder) as store:
         assert store.preferences("me") == ("User prefers tabs",)
 
 

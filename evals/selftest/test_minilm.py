@@ -16,13 +16,13 @@ from agent.targets import embedded, minilm
 from agent.targets.embedder import Embedder
 from agent.targets.http import fetch_json
 
-TEXTS = {
-    "request": "Write a function that downloads a file from the network",
-    "paraphrase": "I need code which fetches a document over HTTP",
-    "unrelated": "The cat sleeps on the warm windowsill all afternoon",
-    "preference": "User fully annotates Python functions, return types included",
-    "same preference": "All Python code should have type hints on arguments and results",
-}
+TEXTS = (
+    "The weather is lovely today.",
+    "It's so sunny outside!",
+    "He drove to the stadium.",
+    "All Python code should have type hints on arguments and results",
+    "User fully annotates Python functions, return types included",
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,10 @@ def embedder(cache: Path) -> Iterator[Embedder]:
 
 
 @pytest.fixture(scope="module")
-def vectors(embedder: Embedder) -> dict[str, list[float]]:
+def vectors(embedder: Embedder) -> list[list[float]]:
     """The vectors of :data:`TEXTS`."""
-    body = {"model": embedder.model, "input": list(TEXTS.values())}
-    answer = fetch_json(f"{embedder.base_url}/embeddings", body, timeout=60.0)
-    return dict(zip(TEXTS, [entry["embedding"] for entry in answer["data"]], strict=True))
+    answer = fetch_json(f"{embedder.base_url}/embeddings", {"model": embedder.model, "input": TEXTS}, timeout=60.0)
+    return [entry["embedding"] for entry in answer["data"]]
 
 
 @pytest.fixture
@@ -64,19 +63,22 @@ def _cosine(first: list[float], second: list[float]) -> float:
     return sum(a * b for a, b in zip(first, second, strict=True)) / math.hypot(*first) / math.hypot(*second)
 
 
-def test_the_engine_serves_it(embedder: Embedder, vectors: dict[str, list[float]]) -> None:
+def test_the_engine_serves_it(embedder: Embedder, vectors: list[list[float]]) -> None:
     """The converted model gives vectors of 384 numbers, as many as the embedder says."""
     assert (embedder.model, embedder.dimensions) == ("all-MiniLM-L6-v2", 384)
-    assert {len(vector) for vector in vectors.values()} == {384}
+    assert {len(vector) for vector in vectors} == {384}
 
 
-@pytest.mark.parametrize(("text", "paraphrase"), [("request", "paraphrase"), ("preference", "same preference")])
-def test_paraphrases_are_close(vectors: dict[str, list[float]], text: str, paraphrase: str) -> None:
-    """Two texts that mean the same, in other words, are closer to each other than to every other text, by far."""
-    close = _cosine(vectors[text], vectors[paraphrase])
-    others = [_cosine(vectors[text], vectors[name]) for name in TEXTS if name not in (text, paraphrase)]
-    assert close > 0.4
-    assert close > max(others) + 0.2
+@pytest.mark.parametrize(("first", "second", "published"), [(0, 1, 0.6660), (0, 2, 0.1046), (1, 2, 0.1411)])
+def test_similarities_are_the_published_ones(vectors: list[list[float]], first: int, second: int, published: float) -> None:
+    """Three sentences are as similar as the README of Sentence Transformers says of this model, but for 16-bit rounding."""
+    assert _cosine(vectors[first], vectors[second]) == pytest.approx(published, abs=0.002)
+
+
+def test_paraphrases_are_closer(vectors: list[list[float]]) -> None:
+    """A preference in other words is closer to it than a text about something else."""
+    *others, paraphrase, preference = vectors
+    assert _cosine(preference, paraphrase) > max(_cosine(preference, other) for other in others) + 0.3
 
 
 def test_the_cache_holds_the_one_file(embedder: Embedder, cache: Path) -> None:

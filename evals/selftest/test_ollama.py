@@ -254,6 +254,20 @@ def test_auto_falls_back_where_nothing_listens(monkeypatch: pytest.MonkeyPatch) 
     assert "ollama pull gemma3:4b && ollama pull nomic-embed-text" in target.note
 
 
+def test_auto_names_the_model_that_was_asked_for(double: OllamaDouble) -> None:
+    """When ``auto`` falls back, its note says how to get the model that the user named, and what runs instead of it."""
+    with open_target("auto", "qwen3:4b") as target:
+        assert target.model == "tiny-coder"
+    assert "ollama pull qwen3:4b" in target.note
+    assert "Running tiny-coder on the embedded engine instead" in target.note
+
+
+def test_auto_serves_what_only_the_engine_can(double: OllamaDouble) -> None:
+    """``auto`` takes the embedded engine, without a note, for the shipped model even where Ollama is there."""
+    with open_target("auto", "tiny-coder") as target:
+        assert (target.kind, target.note) == ("embedded", "")
+
+
 def test_asked_for_by_name_never_falls_back(double: OllamaDouble) -> None:
     """Ollama asked for by name without its models is an error, never the embedded engine."""
     double.models = []
