@@ -173,7 +173,7 @@ def _show(reply: Reply, target: Target) -> None:
         console.print(Text(_printable(str(reply.context)), style="dim"))
     if reply.artifact is not None:
         console.print(Text(_printable(reply.artifact.file_path), style="bold"))
-        highlighter = Syntax("", reply.artifact.language, background_color="default")
+        highlighter = Syntax("", reply.artifact.language, theme="ansi_dark", background_color="default")
         console.print(highlighter.highlight(_printable(reply.artifact.code)), end="")
         console.print(Text(_printable(reply.artifact.explanation)))
     else:

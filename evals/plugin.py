@@ -84,6 +84,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make every planned trial one item of one flat parametrization, and every aggregate one item per stack."""
+    if metafunc.definition.get_closest_marker("live") is None:
+        return
     state = metafunc.config.stash[_STATE]
     if "planned" in metafunc.fixturenames:
         metafunc.parametrize("planned", state.planned, ids=str)

@@ -79,7 +79,7 @@ def prompt_text(name: str) -> str:
 
 
 def _one_line(fact: str) -> str:
-    visible = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in fact if _is_kept(c))
+    visible = "".join(" " if unicodedata.category(c) == "Cc" else c for c in fact if _is_kept(c))
     line = " ".join(visible.split())
     while (defused := _MARKERS.sub(_without_brackets, line)) != line:
         line = defused

@@ -274,6 +274,15 @@ def test_no_proxy_stands_before_loopback(server: ScriptedServer, monkeypatch: py
             assert model.complete([Message("user", "hi")], Sampling()).text == "hi"
 
 
+def test_a_preflight_needs_no_shield(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a proxy set for everything and no exception, a preflight still reaches loopback directly."""
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, "")
+    with refusing_port() as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        assert _at(server).model == "coder"
+
+
 def test_a_proxy_stands_before_everything_else(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> None:
     """The proxy that was set is used for other hosts, also after shielding loopback."""
     server.routes["GET http://elsewhere.invalid/v1/models"] = lambda _: _models("coder")
