@@ -26,9 +26,10 @@ OnText = Callable[[str], None]
 class Completion:
     """What one model call gave.
 
-    Times are seconds from sending the request, opening the connection included: ``ttft`` to the first non-empty content (``None`` when there was none),
-    ``latency`` to the end of the stream. Token counts are the server's own; ``cached_tokens`` is ``None`` when the server does
-    not report it, which is not zero. ``finish_reason`` is ``"stop"``, ``"length"`` or what else the server says.
+    Times are seconds from sending the request, opening the connection included: ``ttft`` to the first non-empty content (``None``
+    when there was none), ``latency`` to the end of the stream. Token counts are the server's own; ``cached_tokens`` is ``None``
+    when the server does not report it, which is not zero. ``finish_reason`` is ``"stop"``, ``"length"`` or what else the server
+    says.
     """
 
     prompt_tokens: int
