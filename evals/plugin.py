@@ -80,6 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.benchmark_autosave = config.option.benchmark_autosave or _run_tag()
         config.option.benchmark_save_data = True
         config.option.benchmark_quiet = True
+        # A library's warning must not end a run that takes hours.
+        config.addinivalue_line("filterwarnings", "default")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
