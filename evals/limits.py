@@ -93,7 +93,8 @@ def judge(share: Share, floor: Floor) -> Judgement:
 
 
 def _measured(share: Share) -> str:
-    return f"{share.value:.0%} valid [{share.low:.0%}, {share.high:.0%}] over {share.tasks} tasks"
+    tasks = f"{share.tasks} task{'' if share.tasks == 1 else 's'}"
+    return f"{share.value:.0%} valid [{share.low:.0%}, {share.high:.0%}] over {tasks}"
 
 
 def _what_settles(share: Share, floor: Floor) -> str:
