@@ -78,7 +78,7 @@ class OpenAIModel:
 
     There are no hidden retries, since they would falsify a latency. The asynchronous client is used because only cancelling
     enforces an overall deadline at every moment. Every call opens a connection of its own, so that none is quicker, or fails,
-    because of the one before: llama.cpp's server hangs up on one in seven requests over a reused connection (measured).
+    because of the one before: llama.cpp's server hung up on 22 and 38 of 150 requests over a reused one.
     """
 
     def __init__(self, base_url: str, name: str, *, api_key: str = "", timeouts: Timeouts | None = None) -> None:
