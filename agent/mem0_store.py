@@ -131,7 +131,11 @@ def _open_local(settings: MemorySettings) -> Mem0Store:
         memory.llm.client.close()
 
     store = Mem0Store(memory, scope, all_of, close)
-    _carry_over(memory.vector_store, store)
+    with contextlib.ExitStack() as undo:
+        # Without this, a fault here would leave the lock in place.
+        undo.callback(close)
+        _carry_over(memory.vector_store, store)
+        undo.pop_all()
     return store
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from agent.errors import SettingsError
 from agent.stacks import STACKS
+from agent.targets.target import Kind
 from evals.stats import Share, share_of, valid_share
 from evals.trials import Trial
 
 LIMITS_FILE = Path(__file__).with_name("limits.toml")
-TARGETS = ("ollama", "embedded", "url")
+TARGETS: tuple[str, ...] = get_args(Kind)
 
 _MOST_TASKS = 1_000
 
@@ -97,6 +99,7 @@ def _measured(share: Share) -> str:
     return f"{share.value:.0%} valid [{share.low:.0%}, {share.high:.0%}] over {tasks}"
 
 
+@functools.cache
 def _what_settles(share: Share, floor: Floor) -> str:
     """The number of tasks from which on the same share would always leave the floor outside the interval."""
     if share.value == 0:

@@ -244,6 +244,22 @@ def test_an_open_folder_is_locked(tmp_path: Path, embedder: Embedder) -> None:
         assert store.preferences("me") == ("User prefers tabs",)
 
 
+def test_a_fault_while_carrying_over_leaves_no_lock(tmp_path: Path, embedder: Embedder) -> None:
+    """When the new embedder fails while preferences are carried over, the folder can be opened again at once."""
+    with _open(tmp_path, embedder) as store:
+        store.remember("User prefers tabs", "me")
+    with (
+        scripted_server({EMBEDDINGS: lambda _: as_json({"error": {"message": "no such model"}}, 404)}) as server,
+        pytest.raises(MemoryStoreError, match="no such model") as raised,
+        _open(tmp_path, Embedder(f"{server.url}/v1", "another", 768)),
+    ):
+        pass
+    with _open(tmp_path, embedder) as store:
+        assert store.preferences("me") == ("User prefers tabs",)
+    # Whoever still holds the error holds the failed store too, so it was closed and not collected.
+    assert raised.traceback
+
+
 def test_embeddings_have_connections_of_their_own(tmp_path: Path) -> None:
     """Every embedding opens a connection, since llama.cpp's server hangs up on some requests over a reused one."""
     with scripted_server({EMBEDDINGS: embeddings}) as server, _open(tmp_path, Embedder(f"{server.url}/v1", "m", 768)) as store:
