@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.errors import AgentError, SettingsError
 from agent.stacks import STACKS
-from agent.targets.options import add_target_options
+from agent.targets.options import add_target_options, chosen_model, chosen_target
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
 
     _check(options)
     shield_loopback_from_proxies()
-    with open_target(options.target, options.model, embedder=options.embedder) as target:
+    with open_target(chosen_target(options.target), chosen_model(options.model), embedder=options.embedder) as target:
         if target.note:
             print(target.note, file=sys.stderr)
         with _memory(options, target) as memory:

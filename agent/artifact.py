@@ -7,9 +7,10 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from agent.errors import ArtifactError
+from agent import strict_json
+from agent.errors import CAUSES, ArtifactError, Cause, Rung
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, ValidationError
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 SCHEMA_FILE = Path(__file__).parents[1] / "fixtures" / "artifact.schema.json"
 
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
+_OBJECT = re.compile(r'\{\s*"')
+_KEYS = r'"(?:code|language|file_path|explanation)"'
+_KEY_WITH_COLON = re.compile(rf"{_KEYS}\s*:")
+_KEY_AT_END = re.compile(rf"[{{,]\s*{_KEYS}$")
+_CAUSES_OF_VALIDATORS: dict[str, Cause] = {
+    "required": "missing key",
+    "additionalProperties": "extra key",
+    "enum": "wrong enum",
+    "type": "wrong type",
+}
 _SHOWN_CHARACTERS = 80
 
 
@@ -64,22 +75,21 @@ def _artifact_in(text: str) -> Artifact:
         return _validated(_strict_json(text))
     except RecursionError as error:
         # Reading, validating and quoting each have their own limit, so the catch stands around them all.
-        raise ArtifactError("not valid JSON: it is nested too deeply", rung="answered") from error
+        raise ArtifactError("not valid JSON: it is nested too deeply", rung="answered", cause="other") from error
 
 
 def _strict_json(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        return strict_json.loads(text)
     except json.JSONDecodeError as error:
-        raise ArtifactError(_json_complaint(text, error), rung="answered") from error
-    except ValueError as error:
-        raise ArtifactError(f"not valid JSON: {error}", rung="answered") from error
+        rung: Rung = "answered" if text.strip() else "nothing"
+        raise ArtifactError(_json_complaint(text, error), rung=rung, cause=_json_cause(text, error)) from error
 
 
 def _json_complaint(text: str, error: json.JSONDecodeError) -> str:
     if not text.strip():
         return "not JSON: the answer is empty"
-    if "```" in text and not text.lstrip().startswith("{"):
+    if _has_fence_outside(text):
         return "not JSON: there is a code fence; the answer must be the JSON object alone"
     if not text.lstrip().startswith("{"):
         return "not JSON: the answer does not begin with {; it must be the JSON object alone"
@@ -88,23 +98,49 @@ def _json_complaint(text: str, error: json.JSONDecodeError) -> str:
     return f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = dict(pairs)
-    if len(keys) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {_shown(twice)} appears twice")
-    return keys
+def _json_cause(text: str, error: json.JSONDecodeError) -> Cause:
+    """What kept the text from being JSON: the first thing that the parser met."""
+    if _has_fence_outside(text):
+        return "code fence"
+    if not text.lstrip().startswith("{"):
+        return "prose around JSON" if _OBJECT.search(text) else "other"
+    if error.msg == "Extra data":
+        return "code fence" if "```" in text[error.pos :] else "prose around JSON"
+    return "bad escape or quote" if _is_in_a_string(text, error) else "other"
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _has_fence_outside(text: str) -> bool:
+    return "```" in text and not text.lstrip().startswith("{")
+
+
+def _is_in_a_string(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether the error comes from a string that was written wrongly: a bad escape, a raw line break, a wrong quote around it, or
+    an inner quote that closed it early. After such a quote the parser wants a comma or a colon and meets the rest of the string.
+    """
+    rest = text[error.pos :].lstrip()
+    if error.msg.startswith("Invalid"):
+        return True
+    if error.msg.startswith("Unterminated string"):
+        return text.rstrip().endswith("}")
+    if error.msg == "Expecting value":
+        return rest.startswith(("'", "`"))
+    after_string = text[: error.pos].rstrip().endswith('"')
+    return after_string and error.msg.startswith(("Expecting ',", "Expecting ':'")) and not _is_separated(text, error, rest)
+
+
+def _is_separated(text: str, error: json.JSONDecodeError, rest: str) -> bool:
+    """Whether only the comma or the colon is missing where the parser wants one: a known key stands right behind, or before."""
+    if error.msg.startswith("Expecting ',"):
+        return bool(_KEY_WITH_COLON.match(rest))
+    return bool(_KEY_AT_END.search(text[: error.pos].rstrip()))
 
 
 def _validated(value: Any) -> Artifact:
     errors = sorted(_validator().iter_errors(value), key=lambda error: (list(map(str, error.path)), str(error.validator)))
     if errors:
-        raise ArtifactError("; ".join(map(_schema_complaint, errors)), rung="strict JSON")
+        causes = {_schema_cause(error) for error in errors}
+        cause = next(cause for cause in CAUSES if cause in causes)
+        raise ArtifactError("; ".join(map(_schema_complaint, errors)), rung="strict JSON", cause=cause)
     artifact = Artifact(**value)
     _refuse_lone_surrogates(artifact)
     return artifact
@@ -123,12 +159,20 @@ def _schema_complaint(error: ValidationError) -> str:
     return f"{place}: {_shortened(error.message)}"
 
 
+def _schema_cause(error: ValidationError) -> Cause:
+    by_place: dict[str, Cause] = {"file_path": "unsafe path", "code": "empty code"}
+    place = str(error.path[0]) if error.path else ""
+    return _CAUSES_OF_VALIDATORS.get(str(error.validator)) or by_place.get(place, "other")
+
+
 def _refuse_lone_surrogates(artifact: Artifact) -> None:
     for name, value in asdict(artifact).items():
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise ArtifactError(f"{name}: a lone surrogate escape is not text", rung="strict JSON") from error
+            raise ArtifactError(
+                f"{name}: a lone surrogate escape is not text", rung="strict JSON", cause="bad escape or quote"
+            ) from error
 
 
 def _is_artifact_in_fence(text: str) -> bool:

@@ -7,18 +7,20 @@
     ├── SettingsError            something the user gave is wrong
     ├── TargetError              the server, the model or the engine that was asked for is not there
     ├── MemoryStoreError         the memory store cannot be opened, read or written
+    ├── RunFileError             a saved run or a journal is damaged, or is none
     └── ModelError               an infrastructure fault while the model answered, never a wrong answer
         ├── ModelConnectionError     refused, unreachable or dropped before the answer began
         ├── ModelTimeoutError        the connect, the read or the overall deadline passed
         ├── ModelStatusError         the server answered with an HTTP error
-        └── ModelStreamError         the stream was dropped, malformed or ended unfinished
+        ├── ModelStreamError         the stream was dropped, malformed or ended unfinished
+        └── ContextTruncationError   the server dropped a part of the prompt
 
 Every message says what happened, what was given, what is allowed and, where there is one, the command to run next.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from agent.loop import Attempt
@@ -29,17 +31,40 @@ class AgentError(Exception):
     """The root of everything that this project raises on purpose."""
 
 
+Rung = Literal["nothing", "answered", "strict JSON", "schema-valid", "code parses"]
+"""How far an answer got up the ladder; each rung needs the one before it."""
+
+Cause = Literal[
+    "truncated",
+    "code fence",
+    "prose around JSON",
+    "bad escape or quote",
+    "missing key",
+    "extra key",
+    "wrong enum",
+    "wrong type",
+    "unsafe path",
+    "empty code",
+    "syntax",
+    "other",
+]
+"""Why an answer did not reach the next rung, as a closed list; where several hold, the first one here counts. ``truncated`` means
+that the answer was cut off at its limit of tokens, which is no fault of the prompt."""
+
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+
+
 class ArtifactError(AgentError):
     """The model's answer is not a valid artifact.
 
-    ``rung`` is the last rung of the ladder that the answer reached: ``"answered"`` when it is not strict JSON,
-    ``"strict JSON"`` when it is JSON but breaks the schema. ``json_in_fence`` is true when a valid artifact could be
-    fished out of a code fence; that is recorded and still a failure.
+    ``rung`` is the last rung of the ladder that the answer reached, and ``cause`` what kept it from the next one.
+    ``json_in_fence`` is true when a valid artifact could be fished out of a code fence; that is recorded and still a failure.
     """
 
-    def __init__(self, message: str, *, rung: str, json_in_fence: bool = False) -> None:
+    def __init__(self, message: str, *, rung: Rung, cause: Cause, json_in_fence: bool = False) -> None:
         super().__init__(message)
-        self.rung = rung
+        self.rung: Rung = rung
+        self.cause: Cause = cause
         self.json_in_fence = json_in_fence
 
 
@@ -55,14 +80,20 @@ class MemoryStoreError(AgentError):
     """The memory store cannot be opened, read or written."""
 
 
+class RunFileError(AgentError):
+    """A saved run or a journal is damaged, or is none. The message names the file, the place in it and the reason."""
+
+
 class ModelError(AgentError):
     """An infrastructure fault while the model answered. Never a wrong answer.
 
-    ``context`` is what memory gave for the request, and ``attempts`` are its attempts that were completed before the fault.
+    ``context`` is what memory gave for the request, ``attempts`` are its attempts that were completed before the fault, and
+    ``text`` is what of the answer had arrived.
     """
 
     context: Context | None = None
     attempts: tuple[Attempt, ...] = ()
+    text: str = ""
 
 
 class ModelConnectionError(ModelError):
@@ -83,3 +114,7 @@ class ModelStatusError(ModelError):
 
 class ModelStreamError(ModelError):
     """The stream was dropped, malformed, or ended without a finish reason or the usage that was asked for."""
+
+
+class ContextTruncationError(ModelError):
+    """The server answered as if all were well, and had dropped a part of the prompt."""

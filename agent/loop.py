@@ -117,7 +117,7 @@ class Agent:
             except ModelError as error:
                 error.attempts = tuple(attempts)
                 raise
-            attempts.append(Attempt(completion, _result(completion.text)))
+            attempts.append(Attempt(completion, _result(completion)))
             failure = attempts[-1].failure
             if failure is None:
                 break
@@ -125,8 +125,15 @@ class Agent:
         return tuple(attempts)
 
 
-def _result(text: str) -> Artifact | ArtifactError:
+def _result(completion: Completion) -> Artifact | ArtifactError:
     try:
-        return parse(text)
+        return parse(completion.text)
     except ArtifactError as error:
+        if completion.finish_reason == "length" and error.rung in ("nothing", "answered"):
+            return ArtifactError(
+                f"the answer was cut off after {completion.completion_tokens} tokens; write a shorter file",
+                rung=error.rung,
+                cause="truncated",
+                json_in_fence=error.json_in_fence,
+            )
         return error

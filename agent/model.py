@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ class Completion:
     Times are seconds from sending the request, opening the connection included: ``ttft`` to the first non-empty content (``None``
     when there was none), ``latency`` to the end of the stream. Token counts are the server's own; ``cached_tokens`` is ``None``
     when the server does not report it, which is not zero. ``finish_reason`` is ``"stop"``, ``"length"`` or what else the server
-    says.
+    says. ``server_prefill`` is how long the server says that it took for the prompt (llama.cpp's ``timings.prompt_ms``); ``None``
+    where it does not say.
     """
 
     prompt_tokens: int
@@ -39,6 +41,27 @@ class Completion:
     latency: float
     finish_reason: str
     text: str
+    server_prefill: float | None = None
+
+    @property
+    def prefill(self) -> float:
+        """Seconds until the answer began: TTFT, or the whole latency when no text came."""
+        return self.latency if self.ttft is None else self.ttft
+
+    @property
+    def decode(self) -> float:
+        """Seconds from the first text to the end of the stream."""
+        return self.latency - self.prefill
+
+    @property
+    def decoded_tokens(self) -> int:
+        """The tokens that :attr:`decode` was spent on: all but the first one, which ends the prefill."""
+        return 0 if self.ttft is None else max(self.completion_tokens - 1, 0)
+
+    @property
+    def decode_speed(self) -> float | None:
+        """Decoded tokens a second; ``None`` for an answer of fewer than two tokens, or one that came at once."""
+        return self.decoded_tokens / self.decode if self.decoded_tokens and self.decode > 0 else None
 
 
 class ChatModel(Protocol):
@@ -62,6 +85,10 @@ class Timeouts:
     deadline: float = 300.0
 
 
+MOST_CHARACTERS = 4_000_000
+"""The longest answer that is taken: far more than any limit of tokens allows."""
+
+
 @dataclass(slots=True)
 class _Stream:
     """What has come of a stream so far."""
@@ -70,7 +97,13 @@ class _Stream:
     ttft: float | None = None
     finish_reason: str | None = None
     usage: Any = None
+    timings: Any = None
     pieces: list[str] = field(default_factory=list)
+    characters: int = 0
+
+    @property
+    def text(self) -> str:
+        return _without_lone_surrogates("".join(self.pieces))
 
 
 class OpenAIModel:
@@ -106,8 +139,13 @@ class OpenAIModel:
         """See :meth:`ChatModel.complete`."""
         if self._client is None:
             self._client = self._open_client()
-        with _faults_mapped(self.base_url, self._timeouts):
-            return self._runner.run(self._completion(self._client, messages, sampling, on_text))
+        stream = _Stream(started=time.perf_counter())
+        try:
+            with _faults_mapped(self.base_url, self._timeouts):
+                return self._runner.run(self._completion(self._client, stream, messages, sampling, on_text))
+        except ModelError as error:
+            error.text = stream.text
+            raise
 
     def _open_client(self) -> AsyncOpenAI:
         import httpx2
@@ -123,9 +161,8 @@ class OpenAIModel:
         )
 
     async def _completion(
-        self, client: AsyncOpenAI, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None
+        self, client: AsyncOpenAI, stream: _Stream, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None
     ) -> Completion:
-        stream = _Stream(started=time.perf_counter())
         async with asyncio.timeout(self._timeouts.deadline):
             create: Any = client.chat.completions.create
             chunks = await create(
@@ -146,13 +183,17 @@ class OpenAIModel:
 
 
 def _take(stream: _Stream, chunk: Any, on_text: OnText | None) -> None:
-    stream.usage = chunk.usage or stream.usage
+    if chunk.usage:
+        stream.usage, stream.timings = chunk.usage, (chunk.model_extra or {}).get("timings")
     for choice in chunk.choices[:1]:
         stream.finish_reason = choice.finish_reason or stream.finish_reason
         if text := choice.delta.content:
             if stream.ttft is None:
                 stream.ttft = time.perf_counter() - stream.started
             stream.pieces.append(text)
+            stream.characters += len(text)
+            if stream.characters > MOST_CHARACTERS:
+                raise ModelStreamError(f"the answer is longer than {MOST_CHARACTERS:,} characters: the server does not end it")
             if on_text is not None:
                 on_text(text)
 
@@ -170,8 +211,15 @@ def _finished(stream: _Stream, latency: float) -> Completion:
         ttft=stream.ttft,
         latency=latency,
         finish_reason=stream.finish_reason,
-        text=_without_lone_surrogates("".join(stream.pieces)),
+        text=stream.text,
+        server_prefill=_server_prefill(stream.timings),
     )
+
+
+def _server_prefill(timings: Any) -> float | None:
+    milliseconds = timings.get("prompt_ms") if isinstance(timings, dict) else None
+    is_duration = isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and 0 <= milliseconds < math.inf
+    return milliseconds / 1000 if is_duration and milliseconds is not None else None
 
 
 def _without_lone_surrogates(text: str) -> str:

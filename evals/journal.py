@@ -1,4 +1,8 @@
-"""The journal: one JSON line for the run, then one for every trial, on disk before the next call."""
+"""The journal: one JSON line for the run, then one for every trial, on disk before the next call.
+
+A line for a trial also holds the messages that no line before it held. A process that is killed loses at most the line it was
+writing, and a run that was cut off goes on in the same file.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +10,168 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
-from agent.errors import SettingsError
+from agent.errors import RunFileError, SettingsError
+from agent.prompts import Message
+from evals.runfile import Header, check, check_format, messages_of, parse_line, read_bytes
+from evals.schedule import TrialKey
 from evals.trials import Trial
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Journalled:
+    """What a journal holds: the run's header, its trials and messages, and whether the run had been saved.
+
+    Of a trial that met a fault and was run again when the run went on, the last line counts, and it has the faults of all.
+    """
+
+    header: Header
+    trials: Mapping[TrialKey, Trial]
+    messages: Mapping[str, Message]
+    finished: bool
 
 
 class Journal:
-    """The journal of one run; two runs never share a file.
+    """An open journal. Two processes never have the same one open: the file is locked, and the lock ends with the process."""
 
-    ``folder`` is made when needed. Every line is flushed to disk before :meth:`add` returns.
+    def __init__(self, file: Path, lines: IO[bytes]) -> None:
+        self.file = file
+        self._lines = lines
 
-    Raises:
-        SettingsError: when the folder cannot be written to.
-    """
+    @classmethod
+    def create(cls, folder: Path, run: str, header: Header) -> Self:
+        """Begin the journal of a new run, in a folder that is made when needed.
 
-    def __init__(self, folder: Path, run: dict[str, Any]) -> None:
-        self.file = folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}.jsonl"
+        Raises:
+            SettingsError: when the folder cannot be written to.
+        """
+        file = folder / f"{run}.jsonl"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lines = self.file.open("x", encoding="utf-8")
+            journal = cls(file, _locked(file, "xb"))
         except OSError as error:
-            raise SettingsError(
-                f"The journal {self.file} cannot be written: {error}. Next: choose a --benchmark-storage"
-            ) from error
-        self._write({"run": run})
+            raise SettingsError(f"The journal {file} cannot be written: {error}. Next: choose a --benchmark-storage") from error
+        journal._write({"run": header.to_dict()})
+        return journal
 
-    def add(self, trial: Trial) -> None:
-        """Append one trial."""
-        self._write({"trial": trial.to_dict()})
+    @classmethod
+    def resume(cls, file: Path) -> tuple[Self, Journalled]:
+        """Open the journal of a run that was cut off, without the line that was being written then.
+
+        Raises:
+            RunFileError: when it cannot be read, is damaged elsewhere than at its end, or belongs to a run that is not over.
+        """
+        try:
+            lines = _locked(file, "r+b")
+        except OSError as error:
+            raise RunFileError(f"{file} cannot be opened: {error}") from error
+        try:
+            content = read_bytes(file, lines)
+            whole = content[: content.rfind(b"\n") + 1]
+            journalled = _parsed(file, whole)
+            lines.truncate(len(whole))
+            lines.seek(len(whole))
+        except BaseException:
+            lines.close()
+            raise
+        return cls(file, lines), journalled
+
+    def add(self, trial: Trial, messages: Mapping[str, Message]) -> None:
+        """Append one trial with the messages that are new; they are on disk when this returns."""
+        self._write({"trial": trial.to_dict(), "messages": {name: asdict(message) for name, message in messages.items()}})
+
+    def finish(self) -> None:
+        """Note that the run is complete and saved, so that there is nothing to resume."""
+        self._write({"finished": True})
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and release its lock."""
         self._lines.close()
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._lines.write(json.dumps(line) + "\n")
+        self._lines.write(json.dumps(line).encode() + b"\n")
         self._lines.flush()
         os.fsync(self._lines.fileno())
+
+
+def new_run_id() -> str:
+    """A name for a run: the second it began, in UTC, and something random."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+
+
+def read_journal(file: Path) -> Journalled:
+    """What a journal holds, without opening it for writing. A last line without an end is left out.
+
+    Raises:
+        RunFileError: when it cannot be read or is damaged elsewhere.
+    """
+    content = read_bytes(file)
+    return _parsed(file, content[: content.rfind(b"\n") + 1])
+
+
+def find_journal(folder: Path, choice: str) -> Path:
+    """The journal that was asked for: a path, the name of a run, or the newest one (:data:`LATEST`).
+
+    Raises:
+        RunFileError: when there is none, listing those that are there.
+    """
+    names = sorted(file.stem for file in folder.glob("*.jsonl"))
+    if choice == LATEST and names:
+        return folder / f"{names[-1]}.jsonl"
+    if choice in names:
+        return folder / f"{choice}.jsonl"
+    if choice.endswith(".jsonl") and Path(choice).is_file():
+        return Path(choice)
+    there = f"there are: {', '.join(names[-5:])}" if names else "there is none yet"
+    raise RunFileError(f"--resume {choice}: no such journal in {folder}; {there}. Next: --resume={names[-1] if names else LATEST}")
+
+
+def _locked(file: Path, mode: str) -> IO[bytes]:
+    import portalocker
+
+    lines: IO[bytes] = file.open(mode)
+    try:
+        portalocker.lock(lines, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.LockException as error:
+        lines.close()
+        raise RunFileError(f"{file} belongs to a run that is going on in another process. Next: wait for it, or stop it") from error
+    return lines
+
+
+def _parsed(file: Path, content: bytes) -> Journalled:
+    header: Header | None = None
+    trials: dict[TrialKey, Trial] = {}
+    messages: dict[str, Message] = {}
+    finished = False
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):
+        place = f"line {number}"
+        value = parse_line(file, place, line)
+        if number == 1 and isinstance(value, dict):
+            check_format(file, place, value.get("run"))
+        check(file, place, value, "journal_line")
+        if number == 1 and "run" in value:
+            header = Header.from_dict(value["run"])
+        elif header is None or "run" in value:
+            raise RunFileError(f"{file}: {place}: a journal begins with one line for its run")
+        elif "trial" in value:
+            messages |= messages_of(file, place, value["messages"])
+            trial = Trial.from_dict(value["trial"])
+            _refuse_repeated(file, place, trial, trials.get(trial.key))
+            trials[trial.key] = trial
+            finished = False
+        else:
+            finished = True
+    if header is None:
+        raise RunFileError(f"{file}: it holds no whole line; the run was cut off before it began")
+    return Journalled(header, trials, messages, finished)
+
+
+def _refuse_repeated(file: Path, place: str, trial: Trial, before: Trial | None) -> None:
+    if before is not None and before.fault is None:
+        raise RunFileError(f"{file}: {place}: the trial {trial.key} has an answer in a line before")

@@ -1,106 +1,164 @@
-"""A live run: what it was asked for, and the trials it measures."""
+"""A live run: the trials it measures, keeps and counts."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from agent.errors import MemoryStoreError, ModelError
-from agent.loop import Agent
-from agent.sampling import Sampling, derive_seed
+from agent.loop import Agent, Attempt
+from agent.memory import Context
+from agent.sampling import derive_seed
 from agent.targets.target import Target
 from evals.journal import Journal
+from evals.ladder import climb
 from evals.limits import Floor, Judgement, floor_for, judge_stack
-from evals.schedule import PlannedTrial
-from evals.trials import Trial
+from evals.messages import MessageStore
+from evals.observer import Call, ObservedModel
+from evals.runfile import Header, messages_to_dict
+from evals.schedule import PlannedTrial, Series, TrialKey
+from evals.settings import Settings
+from evals.trials import AttemptRecord, Fault, Trial, answered
 
 USER_ID = "evals"
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a run was asked for: the options of the command line."""
-
-    target: str
-    model: str | None
-    embedder: str | None
-    stacks: tuple[str, ...]
-    tasks: tuple[str, ...]
-    epochs: int
-    seed: int
-    sampling: Sampling = field(default_factory=Sampling)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON can hold them."""
-        return asdict(self)
+PAUSES = (0.5, 2.0)
+"""Seconds before the second and the third try of a trial whose try met an infrastructure fault; a fourth one is not made."""
 
 
 @dataclass(slots=True)
 class LiveRun:
-    """An open run. ``trials`` are those measured so far, in order."""
+    """An open run. The trials that were measured so far stand in the order they were measured in."""
 
-    settings: Settings
+    header: Header
     planned: Sequence[PlannedTrial]
     target: Target
     agent: Agent
+    model: ObservedModel
     journal: Journal
+    messages: MessageStore = field(default_factory=MessageStore)
     floors: tuple[Floor, ...] = ()
-    trials: list[Trial] = field(default_factory=list)
+    pauses: tuple[float, ...] = PAUSES
+    by_key: dict[TrialKey, Trial] = field(default_factory=dict)
+    fault_count: int = 0
 
     def measure(self, planned: PlannedTrial) -> Trial:
-        """Run one trial and journal it. An infrastructure fault becomes the trial's ``fault``."""
-        seed = derive_seed(self.settings.seed, planned.task.id, planned.epoch)
-        sampling = replace(self.settings.sampling, seed=seed)
-        try:
-            trial = Trial.of(planned, seed, self.agent.run(planned.stack, planned.task.request, USER_ID, sampling))
-        except (ModelError, MemoryStoreError) as error:
-            trial = Trial.faulted(planned, seed, error)
-        self.trials.append(trial)
-        self.journal.add(trial)
+        """Run one trial and journal it; a trial that an earlier session answered is only looked up.
+
+        A try that meets an infrastructure fault is followed by another one, at most as often as there are ``pauses``. When all of
+        them meet one, the trial ends without an answer.
+        """
+        before = self.by_key.get(planned.key)
+        if before is not None and before.fault is None:
+            return before
+        trial = self._measured(planned, before.faults if before else ())
+        self.by_key[trial.key] = trial
+        self.fault_count += trial.fault is not None
+        self.journal.add(trial, self.messages.take_new())
         return trial
 
-    def of_stack(self, stack: str) -> list[Trial]:
-        """The trials of one stack that no fault ended."""
-        return [trial for trial in self.trials if trial.stack == stack and trial.fault is None]
+    def take_over(self, trials: Sequence[Trial]) -> None:
+        """Take over what an earlier session of this run measured. Trials without an answer will be run again."""
+        self.by_key |= {trial.key: trial for trial in trials}
+
+    @property
+    def settings(self) -> Settings:
+        """What the run was asked for."""
+        return self.header.settings
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The trials that were measured, in the order they were planned in."""
+        return [self.by_key[planned.key] for planned in self.planned if planned.key in self.by_key]
+
+    def of_series(self, series: Series) -> list[Trial]:
+        """The trials of one series that no fault ended."""
+        return answered(self.trials, series)
 
     @property
     def missing(self) -> list[PlannedTrial]:
         """The planned trials that have not been run."""
-        done = {trial.key for trial in self.trials}
-        return [planned for planned in self.planned if planned.key not in done]
+        return [planned for planned in self.planned if planned.key not in self.by_key]
 
     @property
-    def faults(self) -> list[Trial]:
+    def faulted(self) -> list[Trial]:
         """The trials that an infrastructure fault ended."""
         return [trial for trial in self.trials if trial.fault is not None]
 
     @property
+    def over_budget(self) -> bool:
+        """Whether more trials of this session ended in a fault than the settings allow."""
+        return self.fault_count > self.settings.faults_allowed
+
+    @property
     def flaw(self) -> str:
         """Why nothing of this run may be judged; empty for a complete run."""
-        if self.missing:
-            return f"a partial run, {len(self.missing)} of {len(self.planned)} planned trials were not run"
-        if self.faults:
-            return f"{len(self.faults)} trial(s) met an infrastructure fault, the first one {self.faults[0].fault}"
+        if missing := self.missing:
+            return f"an incomplete run, {len(missing)} of {len(self.planned)} planned trials were not run"
+        if faulted := self.faulted:
+            return f"{len(faulted)} trial(s) met an infrastructure fault, the first one {faulted[0].fault}"
         return ""
 
-    def judgement(self, stack: str) -> Judgement:
-        """What the share of valid answers of one stack amounts to."""
-        return judge_stack(self.of_stack(stack), floor_for(self.floors, stack, self.target.kind), self.flaw)
+    def judgement(self, series: Series) -> Judgement:
+        """What the share of valid answers of one series amounts to."""
+        return judge_stack(self.of_series(series), floor_for(self.floors, series.stack, self.target.kind), self.flaw)
 
     def to_dict(self) -> dict[str, Any]:
-        """Our part of a saved run."""
-        return {
-            "version": 1,
-            "partial": bool(self.missing),
+        """Our part of a saved run, as ``run.schema.json`` describes it."""
+        return self.header.to_dict() | {
+            "complete": not self.flaw,
             "missing": [list(planned.key) for planned in self.missing],
-            **run_header(self.settings, self.target),
-            "judgements": {stack: self.judgement(stack).to_dict() for stack in self.settings.stacks},
+            "faulted": [list(trial.key) for trial in self.faulted],
+            "judgements": {str(series): self.judgement(series).to_dict() for series in self.settings.series},
+            "messages": messages_to_dict(self.messages.known),
             "trials": [trial.to_dict() for trial in self.trials],
         }
 
+    def _measured(self, planned: PlannedTrial, faults: tuple[Fault, ...]) -> Trial:
+        seed = derive_seed(self.settings.seed, planned.task.id, planned.epoch)
+        trial = Trial(*planned.key, seed, _now(), None, None, (), faults)
+        for pause in (0.0, *self.pauses):
+            time.sleep(pause)
+            trial = self._tried(planned, trial)
+            if trial.fault is None:
+                break
+        return trial
 
-def run_header(settings: Settings, target: Target) -> dict[str, Any]:
-    """The settings and the target of a run, as JSON can hold them and without secrets."""
-    served = {name: getattr(target, name) for name in ("kind", "base_url", "model", "server", "context_length", "disclaimer")}
-    return {"settings": settings.to_dict(), "target": served}
+    def _tried(self, planned: PlannedTrial, trial: Trial) -> Trial:
+        """The trial after one more try: with its answer, or with one fault more."""
+        self.model.begin(planned.regime, after_fault=bool(trial.faults))
+        sampling = replace(self.settings.sampling, seed=trial.seed)
+        started = time.perf_counter()
+        try:
+            reply = self.agent.run(planned.stack, planned.task.request, USER_ID, sampling)
+        except (ModelError, MemoryStoreError) as error:
+            fault = self._fault(planned, error, time.perf_counter() - started)
+            return replace(trial, faults=(*trial.faults, fault))
+        facts, seconds = _retrieved(reply.context)
+        attempts = self._recorded(planned, reply.attempts)
+        return replace(trial, facts=facts, retrieval_seconds=seconds, attempts=attempts)
+
+    def _fault(self, planned: PlannedTrial, error: ModelError | MemoryStoreError, seconds: float) -> Fault:
+        name = type(error).__name__
+        if isinstance(error, MemoryStoreError):
+            return Fault(name, str(error), seconds, (), "", None, None, ())
+        call = self.model.calls[-1]
+        sent, attempts = self.messages.add(call.messages), self._recorded(planned, error.attempts)
+        return Fault(name, str(error), call.seconds, sent, error.text, *_retrieved(error.context), attempts)
+
+    def _recorded(self, planned: PlannedTrial, attempts: Sequence[Attempt]) -> tuple[AttemptRecord, ...]:
+        return tuple(self._record(planned, attempt, call) for attempt, call in zip(attempts, self.model.calls, strict=False))
+
+    def _record(self, planned: PlannedTrial, attempt: Attempt, call: Call) -> AttemptRecord:
+        outcome = climb(attempt, planned.task.language)
+        return AttemptRecord(attempt.completion, outcome, call.cache, self.messages.add(call.messages))
+
+
+def _retrieved(context: Context | None) -> tuple[tuple[str, ...] | None, float | None]:
+    return (context.facts, context.seconds) if context else (None, None)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

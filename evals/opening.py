@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from agent.errors import AgentError, MemoryStoreError, TargetError
+from agent.errors import MemoryStoreError, SettingsError
 from agent.loop import Agent
 from agent.memory import MOST_FACTS, Memory
-from agent.model import ChatModel, OpenAIModel
+from agent.model import OpenAIModel, Timeouts
 from agent.prompts import Message, build_messages
-from agent.sampling import Sampling
-from agent.stacks import Stack
+from agent.stacks import STACKS, Stack
+from agent.targets.embedder import Embedder
 from agent.targets.target import Target, open_embedder, open_target, shield_loopback_from_proxies
-from evals.journal import Journal
+from evals.fingerprint import Measured, fingerprint
+from evals.journal import Journal, Journalled, new_run_id
 from evals.limits import Floor
-from evals.live import USER_ID, LiveRun, Settings, run_header
+from evals.live import USER_ID, LiveRun
+from evals.messages import MessageStore
+from evals.observer import ObservedModel
+from evals.runfile import Header
 from evals.schedule import PlannedTrial
+from evals.served import describe
+from evals.settings import Settings
+from evals.truncation import TruncationWatch, check_context, remedy
 from fixtures.data import Preference, load_history, load_preferences
-
-_CORRECTION_TOKENS = 200
-"""Room for what a corrective retry adds besides the failed answer: the validation error is short."""
 
 
 @contextlib.contextmanager
@@ -32,25 +37,39 @@ def open_run(
     planned: Sequence[PlannedTrial],
     floors: tuple[Floor, ...],
     *,
-    journal_folder: Path,
+    journals: Path,
+    resumed: Path | None = None,
 ) -> Iterator[LiveRun]:
-    """Open target, embedder, memory and model, seed memory, warm up, and yield the run.
+    """Open target, embedder, memory and model, seed memory, warm up, and yield the run: a new one with a journal in the folder
+    ``journals``, or the one whose journal is ``resumed``.
 
     Raises:
         AgentError: when anything of that is not there or not fit, saying what to run next.
     """
     shield_loopback_from_proxies()
     with contextlib.ExitStack() as opened:
+        journal, before = _resumed_journal(resumed, opened)
         target = opened.enter_context(open_target(settings.target, settings.model, embedder=settings.embedder))
-        target = _preloaded(target)
-        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="evals-memory-", ignore_cleanup_errors=True))
-        memory = opened.enter_context(_open_memory(target, settings.embedder, Path(folder)))
-        seed_memory(memory, load_preferences())
-        model = opened.enter_context(OpenAIModel(target.base_url, target.model, api_key=target.api_key))
+        served = describe(target)
+        target = replace(target, context_length=served.context_length)
+        memory, embedder = _memory(target, settings, opened)
+        timeouts = replace(Timeouts(), deadline=settings.deadline)
+        model = opened.enter_context(OpenAIModel(target.base_url, target.model, api_key=target.api_key, timeouts=timeouts))
+        marks = fingerprint(target, served, embedder, _measured(settings, planned))
+        header = Header(before.header.run if before else new_run_id(), settings, _shown(target), marks)
+        if before is not None:
+            _refuse_other_run(before.header, header)
         history = load_history()
-        _warm_up(model, target, settings.sampling, planned, history)
-        journal = opened.enter_context(contextlib.closing(Journal(journal_folder, run_header(settings, target))))
-        yield LiveRun(settings, planned, target, Agent(model, memory, history, read_only=True), journal, floors)
+        check_context(model, target, served, settings.sampling, longest_messages(planned, history))
+        if journal is None:
+            journal = opened.enter_context(contextlib.closing(Journal.create(journals, header.run, header)))
+        observed = ObservedModel(model, TruncationWatch(served.context_length, remedy(served.kind)))
+        agent = Agent(observed, memory, history, read_only=True)
+        store = MessageStore(dict(before.messages) if before else {})
+        run = LiveRun(header, planned, target, agent, observed, journal, store, floors)
+        if before is not None:
+            run.take_over(tuple(before.trials.values()))
+        yield run
 
 
 def seed_memory(memory: Memory, preferences: Sequence[Preference]) -> None:
@@ -68,7 +87,7 @@ def seed_memory(memory: Memory, preferences: Sequence[Preference]) -> None:
         raise MemoryStoreError(f"Memory was given {len(preferences)} preferences and holds {len(stored)}: {'; '.join(stored)}")
 
 
-def longest_messages(planned: Sequence[PlannedTrial], history: Sequence[Message]) -> dict[Stack, tuple[Message, ...]]:
+def longest_messages(planned: Sequence[PlannedTrial], history: Sequence[Message]) -> Mapping[Stack, tuple[Message, ...]]:
     """For every stack the first messages with the longest request and, where it has memory, all preferences."""
     facts = [preference.text for preference in load_preferences()]
     longest: dict[Stack, PlannedTrial] = {}
@@ -78,47 +97,46 @@ def longest_messages(planned: Sequence[PlannedTrial], history: Sequence[Message]
     return {stack: build_messages(stack, trial.task.request, history=history, facts=facts) for stack, trial in longest.items()}
 
 
-def _preloaded(target: Target) -> Target:
-    if target.kind != "ollama":
-        return target
-    from agent.targets import ollama
+def _resumed_journal(file: Path | None, opened: contextlib.ExitStack) -> tuple[Journal | None, Journalled | None]:
+    if file is None:
+        return None, None
+    journal, before = Journal.resume(file)
+    opened.enter_context(contextlib.closing(journal))
+    return journal, before
 
-    return replace(target, context_length=ollama.preload(ollama.base_url(), target.model))
 
-
-@contextlib.contextmanager
-def _open_memory(target: Target, embedder: str | None, folder: Path) -> Iterator[Memory]:
+def _memory(target: Target, settings: Settings, opened: contextlib.ExitStack) -> tuple[Memory | None, Embedder | None]:
+    """Memory with its preferences, where a stack asks it."""
+    if all(STACKS[name].context != "memory" for name in settings.stacks):
+        return None, None
     from agent.mem0_store import MemorySettings, open_memory
 
-    with (
-        open_embedder(target, embedder) as opened,
-        contextlib.closing(open_memory(MemorySettings(folder, embedder=opened))) as memory,
-    ):
-        yield memory
+    folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="evals-memory-", ignore_cleanup_errors=True))
+    embedder = opened.enter_context(open_embedder(target, settings.embedder))
+    memory = opened.enter_context(contextlib.closing(open_memory(MemorySettings(Path(folder), embedder=embedder))))
+    seed_memory(memory, load_preferences())
+    return memory, embedder
 
 
-def _warm_up(
-    model: ChatModel, target: Target, sampling: Sampling, planned: Sequence[PlannedTrial], history: Sequence[Message]
-) -> None:
-    """Call the model once per stack with its longest prompt: connections and caches are warm, and the prompt fits or not."""
-    for stack, messages in longest_messages(planned, history).items():
-        try:
-            completion = model.complete(messages, replace(sampling, max_tokens=1))
-        except AgentError as error:
-            raise TargetError(f"The warm-up of the {stack.name} stack failed: {error}. Next: check the server's own log") from error
-        needed = _needed_tokens(stack, completion.prompt_tokens, sampling)
-        if target.context_length is not None and needed > target.context_length:
-            raise TargetError(_too_short(target, stack, needed))
-
-
-def _needed_tokens(stack: Stack, prompt_tokens: int, sampling: Sampling) -> int:
-    """The prompt and its answer, and for every retry the correction and one answer more."""
-    return prompt_tokens + sampling.max_tokens + stack.retries * (sampling.max_tokens + _CORRECTION_TOKENS)
-
-
-def _too_short(target: Target, stack: Stack, needed: int) -> str:
-    remedy = "set OLLAMA_CONTEXT_LENGTH higher and restart Ollama" if target.kind == "ollama" else "serve it with a longer context"
-    return (
-        f"{target} has a context of {target.context_length} tokens, and the {stack.name} stack needs {needed} for its longest"
-        f" prompt, its answers and its corrections: a server would silently drop the oldest turns. Next: {remedy}"
+def _measured(settings: Settings, planned: Sequence[PlannedTrial]) -> Measured:
+    return Measured(
+        stacks=tuple(dict.fromkeys(trial.stack for trial in planned)),
+        tasks=tuple(dict.fromkeys(trial.task for trial in planned)),
+        history=load_history(),
+        preferences=load_preferences(),
+        sampling=settings.sampling,
+        seed=settings.seed,
     )
+
+
+def _shown(target: Target) -> dict[str, Any]:
+    """What people are told of the target; nothing secret is in it."""
+    return {name: getattr(target, name) for name in ("kind", "model", "server", "context_length", "disclaimer")}
+
+
+def _refuse_other_run(before: Header, now: Header) -> None:
+    if different := before.fingerprint.differences(now.fingerprint):
+        raise SettingsError(
+            f"The run {before.run} cannot go on, since its fingerprint changed: {'; '.join(different)}."
+            " Next: bring that back, or begin a new run without --resume"
+        )

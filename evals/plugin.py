@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.errors import AgentError, SettingsError
+from agent.errors import AgentError
 from agent.stacks import STACKS
-from agent.targets.options import add_target_options
 from evals.limits import Floor, load_floors
-from evals.schedule import PlannedTrial, choose_stacks, choose_tasks, plan
+from evals.options import add_options, journal_folder, resumed_journal, settings_of, settings_of_resumed
+from evals.progress import Progress, shown_below, shows_status
+from evals.schedule import PlannedTrial, choose_tasks, plan
+from evals.settings import Settings
 
 if TYPE_CHECKING:
-    from evals.live import LiveRun, Settings
+    from evals.live import LiveRun
 
 _REFUSED_IN_LIVE_RUNS = {
     "numprocesses": "xdist (-n): live trials are serial",
@@ -38,8 +41,10 @@ class _State:
     settings: Settings
     planned: tuple[PlannedTrial, ...]
     floors: tuple[Floor, ...]
+    resumed: Path | None = None
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     run: LiveRun | None = None
+    progress: Progress | None = None
 
 
 _STATE = pytest.StashKey[_State]()
@@ -47,25 +52,7 @@ _STATE = pytest.StashKey[_State]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of live runs."""
-    group = parser.getgroup("evals", "live evals of the coding agent (pytest evals/ -m live)")
-    add = group.addoption
-    add_target_options(add, prefix="evals_")
-    add("--epochs", dest="evals_epochs", type=int, default=3, metavar="N", help="repetitions of the whole task set (default: 3)")
-    add(
-        "--stack",
-        dest="evals_stacks",
-        action="append",
-        metavar="NAME",
-        help=f"only this stack; may be given several times ({', '.join(STACKS)})",
-    )
-    add(
-        "--task",
-        dest="evals_tasks",
-        action="append",
-        metavar="GLOB",
-        help="only tasks whose id matches; may be given several times",
-    )
-    add("--seed", dest="evals_seed", type=int, default=0, metavar="N", help="seed of the order and of sampling (default: 0)")
+    add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -91,8 +78,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     state = metafunc.config.stash[_STATE]
     if "planned" in metafunc.fixturenames:
         metafunc.parametrize("planned", state.planned, ids=str)
-    if "stack" in metafunc.fixturenames:
-        metafunc.parametrize("stack", state.settings.stacks)
+    series = state.settings.series
+    if "series" in metafunc.fixturenames:
+        metafunc.parametrize("series", series, ids=str)
+    if "memory_series" in metafunc.fixturenames:
+        asking: list[Any] = [one for one in series if STACKS[one.stack].context == "memory"]
+        skipped = pytest.param(None, marks=pytest.mark.skip(reason="no stack of this run asks memory"))
+        metafunc.parametrize("memory_series", asking or [skipped], ids=str)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -114,8 +106,28 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         state.run = state.opened.enter_context(_open(session.config, state))
     except AgentError as error:
         raise pytest.UsageError(str(error)) from error
+    state.progress = Progress(total=len(state.planned), done=len(state.run.by_key) - len(state.run.faulted))
     if reporter is not None:
-        reporter.write_line("\n".join(filter(None, [state.run.target.note, f"target: {state.run.target}"])))
+        reporter.write_line("\n".join(_opening_lines(state)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Show the status line below the dots while a trial runs; count the trial, and stop above the budget of faults."""
+    state = item.config.stash[_STATE]
+    planned = getattr(item, "callspec", None) and item.callspec.params.get("planned")  # type: ignore[attr-defined]
+    if state.run is None or state.progress is None or planned is None:
+        return (yield)
+    earlier = state.run.by_key.get(planned.key)
+    with _status(item.config, state.progress.line(planned, time.monotonic())):
+        try:
+            return (yield)
+        finally:
+            trial = state.run.by_key.get(planned.key)
+            if trial is not None and trial is not earlier:
+                state.progress.add(trial)
+            if state.run.over_budget:
+                item.session.shouldstop = _over_budget(state.run)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -124,11 +136,16 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     state = session.config.stash[_STATE]
     try:
         if state.run is not None:
+            from evals.saving import make_atomic
+
+            make_atomic(_benchmark_session(session.config))
             _record_left_out(session.config, state.run)
         if _selects_live(session.config.option.markexpr) and not _benchmark_session(session.config).benchmarks:
             # Nothing was measured, and pytest-benchmark would warn that it saves nothing.
             _benchmark_session(session.config).autosave = None
         yield
+        if state.run is not None and not state.run.flaw:
+            state.run.journal.finish()
     finally:
         state.opened.close()
 
@@ -172,23 +189,36 @@ def live(request: pytest.FixtureRequest) -> LiveRun:
 
 
 def _state(config: pytest.Config) -> _State:
-    from evals.live import Settings
+    resumed = resumed_journal(config)
+    settings = settings_of(config) if resumed is None else settings_of_resumed(config, resumed)
+    stacks = [STACKS[name] for name in settings.stacks]
+    planned = plan(choose_tasks(settings.tasks), stacks, settings.epochs, settings.seed, settings.regimes)
+    return _State(settings, planned, load_floors(), resumed)
 
-    tasks = choose_tasks(config.getoption("evals_tasks"))
-    stacks = choose_stacks(config.getoption("evals_stacks"))
-    epochs, seed = config.getoption("evals_epochs"), config.getoption("evals_seed")
-    if epochs < 1:
-        raise SettingsError(f"--epochs is 1 or more; this is {epochs}")
-    settings = Settings(
-        target=config.getoption("evals_target"),
-        model=config.getoption("evals_model"),
-        embedder=config.getoption("evals_embedder"),
-        stacks=stacks,
-        tasks=tuple(task.id for task in tasks),
-        epochs=epochs,
-        seed=seed,
+
+def _opening_lines(state: _State) -> list[str]:
+    run = state.run
+    if run is None:
+        return []
+    answered = len(run.by_key) - len(run.faulted)
+    going_on = f"going on with run {run.header.run}: {answered} of {len(run.planned)} trials are there" if state.resumed else ""
+    return list(filter(None, [run.target.note, going_on, f"target: {run.target}"]))
+
+
+def _status(config: pytest.Config, line: str) -> contextlib.AbstractContextManager[None]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not shows_status(reporter):
+        return contextlib.nullcontext()
+    writer = reporter._tw
+    return shown_below(writer._file, line, column=writer.width_of_current_line, width=writer.fullwidth)
+
+
+def _over_budget(run: LiveRun) -> str:
+    first = run.faulted[0].fault
+    return (
+        f"more than {run.settings.faults_allowed} trials met an infrastructure fault, the first one {first}."
+        f" Next: mend the server, then pytest evals/ -m live --resume={run.header.run}"
     )
-    return _State(settings, plan(tasks, [STACKS[name] for name in stacks], epochs, seed), load_floors())
 
 
 def _selects_live(expression: str) -> bool:
@@ -224,17 +254,17 @@ def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, .
 def _record_left_out(config: pytest.Config, run: LiveRun) -> None:
     from evals.recording import METRICS, record_left_out
 
-    for stack in run.settings.stacks:
+    for series in run.settings.series:
+        trials = run.of_series(series)
         for metric in METRICS:
-            record_left_out(config, stack, run.of_stack(stack), metric)
+            record_left_out(config, series, trials, metric)
 
 
 def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[LiveRun]:
     from evals.opening import open_run
 
-    # Journals stand beside the saved runs, which pytest-benchmark may also keep elsewhere than in files.
-    storage = Path(getattr(_benchmark_session(config).storage, "path", ".benchmarks"))
-    return open_run(state.settings, state.planned, state.floors, journal_folder=storage / "journals")
+    folder = journal_folder(config)
+    return open_run(state.settings, state.planned, state.floors, journals=folder, resumed=state.resumed)
 
 
 def _benchmark_session(config: pytest.Config) -> Any:
@@ -242,8 +272,8 @@ def _benchmark_session(config: pytest.Config) -> Any:
 
 
 def _saved_run(config: pytest.Config) -> str:
-    session = _benchmark_session(config)
-    return _relative(Path(session.storage.query()[-1])) if session.benchmarks else "nothing, since nothing was measured"
+    saved = getattr(_benchmark_session(config).storage, "saved", None)
+    return "nothing, since nothing was measured" if saved is None else _relative(saved)
 
 
 def _relative(file: Path) -> str:

@@ -6,19 +6,27 @@ clock (its custom-timer option), so that trials which ran interleaved still give
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from evals.distribution import summarize
+from evals.schedule import Series
 from evals.trials import Trial
 
 if TYPE_CHECKING:
     import pytest
     from pytest_benchmark.fixture import BenchmarkFixture
 
-Metric = Literal["ttft", "latency"]
-METRICS: tuple[Metric, ...] = ("ttft", "latency")
+Metric = Literal["ttft", "decode", "latency", "retrieval"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+_VALUES: dict[Metric, Callable[[Trial], float | None]] = {
+    "ttft": lambda trial: trial.first.completion.ttft if trial.timed else None,
+    "decode": lambda trial: trial.first.completion.decode if trial.timed and trial.first.completion.ttft is not None else None,
+    "latency": lambda trial: trial.latency if trial.timed else None,
+    "retrieval": lambda trial: trial.retrieval_seconds,
+}
 
 
 class ReplayClock:
@@ -45,39 +53,45 @@ clock = ReplayClock()
 """The timer of every entry that is recorded here."""
 
 
+def measured(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
+    """The trials that have a value of the metric. A first attempt without content has no TTFT, a stack without memory no
+    retrieval, and a trial after a fault no time that belongs to its regime.
+    """
+    return [trial for trial in trials if _VALUES[metric](trial) is not None]
+
+
 def durations(trials: Iterable[Trial], metric: Metric) -> list[float]:
-    """The measured seconds of one metric. A first attempt without content has no TTFT and is left out of it."""
-    values = [trial.ttft if metric == "ttft" else trial.latency for trial in trials]
-    return [value for value in values if value is not None]
+    """The measured seconds of one metric."""
+    return [value for trial in trials if (value := _VALUES[metric](trial)) is not None]
 
 
-def record(benchmark: BenchmarkFixture, trials: Sequence[Trial], metric: Metric, *, partial: bool) -> None:
-    """Record the distribution of one metric over the trials of one stack.
+def record(benchmark: BenchmarkFixture, trials: Sequence[Trial], metric: Metric, *, complete: bool) -> None:
+    """Record the distribution of one metric over the trials of one series.
 
     Raises:
         ValueError: when no trial has a value, since pytest-benchmark cannot hold an empty entry.
     """
-    values = durations(trials, metric)
-    if not values:
+    recorded = measured(trials, metric)
+    if not recorded:
         raise ValueError(f"no trial has a {metric}")
-    remaining = iter(values)
+    remaining = iter(durations(recorded, metric))
 
     def setup() -> tuple[tuple[float], dict[str, Any]]:
         clock.reset()
         return (next(remaining),), {}
 
-    benchmark.extra_info.update(_extra_info(trials), partial=partial)
+    benchmark.extra_info.update(_extra_info(recorded), complete=complete)
     pedantic: Any = benchmark.pedantic
-    pedantic(clock.advance, setup=setup, rounds=len(values))
+    pedantic(clock.advance, setup=setup, rounds=len(recorded))
 
 
-def record_left_out(config: pytest.Config, stack: str, trials: Sequence[Trial], metric: Metric) -> None:
+def record_left_out(config: pytest.Config, series: Series, trials: Sequence[Trial], metric: Metric) -> None:
     """Record what no test item recorded (left out by ``-k``, ``-x`` or an interrupt), under the item's own name."""
     from pytest_benchmark import fixture
 
     session = config._benchmarksession  # type: ignore[attr-defined]
-    name = entry_name(stack, metric)
-    if not durations(trials, metric) or any(benchmark.name == name for benchmark in session.benchmarks):
+    name = entry_name(series, metric)
+    if not measured(trials, metric) or any(benchmark.name == name for benchmark in session.benchmarks):
         return
     options = {**session.options, "timer": _Timer}
     make_fixture: Any = fixture.BenchmarkFixture
@@ -89,23 +103,30 @@ def record_left_out(config: pytest.Config, stack: str, trials: Sequence[Trial], 
         disabled=False,
         **options,
     )
-    entry.param, entry.params = stack, {"stack": stack}
-    record(entry, trials, metric, partial=True)
+    entry.param, entry.params = str(series), {"series": str(series)}
+    record(entry, trials, metric, complete=False)
 
 
-def entry_name(stack: str, metric: Metric) -> str:
+def entry_name(series: Series, metric: Metric) -> str:
     """The name of an entry in a saved run."""
-    return f"test_{metric}[{stack}]"
+    return f"test_{metric}[{series}]"
 
 
 def _extra_info(trials: Sequence[Trial]) -> dict[str, Any]:
+    """Tokens and outcomes of the very trials whose durations the entry holds, in the same order."""
+    first = [trial.first for trial in trials]
     return {
-        "prompt_tokens": summarize([trial.prompt_tokens for trial in trials]),
-        "completion_tokens": summarize([trial.completion_tokens for trial in trials]),
-        "cached_tokens": [trial.attempts[0].completion.cached_tokens for trial in trials],
+        "regime": trials[0].regime,
+        "prompt_tokens": summarize([attempt.completion.prompt_tokens for attempt in first]),
+        "completion_tokens": summarize([attempt.completion.completion_tokens for attempt in first]),
+        "total_tokens": summarize([trial.total_tokens for trial in trials]),
+        "cached_tokens": [attempt.completion.cached_tokens for attempt in first],
+        "decode_tokens_per_second": [attempt.completion.decode_speed for attempt in first],
         "attempts": [len(trial.attempts) for trial in trials],
-        "valid_first": [trial.valid_first for trial in trials],
-        "valid": [trial.valid for trial in trials],
+        "rung_first": [attempt.outcome.rung for attempt in first],
+        "rung": [trial.last.outcome.rung for trial in trials],
+        "cause_first": [attempt.outcome.cause for attempt in first],
+        "cause": [trial.last.outcome.cause for trial in trials],
         "trials": [f"e{trial.epoch}-{trial.task}" for trial in trials],
     }
 

@@ -6,42 +6,74 @@ import fnmatch
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from agent.errors import SettingsError
 from agent.stacks import STACKS, Stack
 from fixtures.data import Task, load_tasks
 
+Regime = Literal["warm", "cold"]
+"""How a prompt meets the server's prefix cache: ``warm`` takes the cache as it comes; in ``cold`` a nonce is the very first text of
+every prompt, so that nothing but the template's opening can be reused."""
+
+REGIMES: tuple[Regime, ...] = get_args(Regime)
+
+TrialKey = tuple[int, str, str, Regime]
+"""What tells a trial from every other one of its run: epoch, task, stack and regime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The trials of one stack in one regime. Nothing is ever averaged over two of them."""
+
+    stack: str
+    regime: Regime
+
+    def __str__(self) -> str:
+        return f"{self.stack}-{self.regime}"
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrial:
-    """One stack on one task in one epoch (counted from 1)."""
+    """One stack on one task in one epoch (counted from 1) and one regime."""
 
     epoch: int
     task: Task
     stack: Stack
+    regime: Regime = "warm"
 
     @property
-    def key(self) -> tuple[int, str, str]:
+    def key(self) -> TrialKey:
         """What tells it from every other trial of the run."""
-        return self.epoch, self.task.id, self.stack.name
+        return self.epoch, self.task.id, self.stack.name, self.regime
 
     def __str__(self) -> str:
-        return f"e{self.epoch}-{self.task.id}-{self.stack.name}"
+        return f"e{self.epoch}-{self.task.id}-{self.stack.name}-{self.regime}"
 
 
-def plan(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int) -> tuple[PlannedTrial, ...]:
-    """Every epoch of every task with every stack, in the order to run them.
+def plan(
+    tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int, regimes: Sequence[Regime] = ("warm",)
+) -> tuple[PlannedTrial, ...]:
+    """Every epoch of every task with every stack in every regime, in the order to run them.
 
     The stacks of one (epoch, task) follow each other at once, so that drift of the machine meets them alike. Which of them goes
-    first is shuffled by ``seed`` and balanced: over the run every stack stands in every place equally often, up to one.
+    first is shuffled by ``seed`` and balanced: over the run every stack stands in every place equally often, up to one. The
+    regimes of an epoch are two blocks, since a cold prompt between two warm ones would empty the cache that the second one is to
+    meet; which block goes first alternates from epoch to epoch, and both have the same order of stacks.
     """
     groups = [(epoch, task) for epoch in range(1, epochs + 1) for task in tasks]
     rotations = [index % len(stacks) for index in range(len(groups))]
     random.Random(f"order {seed}").shuffle(rotations)  # noqa: S311 - an order, not a secret
+    ordered = [
+        (epoch, task, (*stacks[rotation:], *stacks[:rotation])) for (epoch, task), rotation in zip(groups, rotations, strict=True)
+    ]
+    epochs_of_tasks = [ordered[start : start + len(tasks)] for start in range(0, len(ordered), len(tasks) or 1)]
     return tuple(
-        PlannedTrial(epoch, task, stack)
-        for (epoch, task), rotation in zip(groups, rotations, strict=True)
-        for stack in (*stacks[rotation:], *stacks[:rotation])
+        PlannedTrial(epoch, task, stack, regime)
+        for index, in_epoch in enumerate(epochs_of_tasks)
+        for regime in (regimes if index % 2 == 0 else tuple(reversed(regimes)))
+        for epoch, task, rotated in in_epoch
+        for stack in rotated
     )
 
 

@@ -80,7 +80,7 @@ def valid_share(trials: Iterable[Trial]) -> Share:
     by_task: dict[str, list[bool]] = {}
     for trial in trials:
         if trial.fault is None:
-            by_task.setdefault(trial.task, []).append(trial.valid)
+            by_task.setdefault(trial.task, []).append(trial.last.valid)
     rates = [sum(valid) / len(valid) for valid in by_task.values()]
     epochs = max(map(len, by_task.values()), default=0)
     return share_of(sum(rates) / len(rates) if rates else 0.0, len(rates), epochs)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evals.distribution import percentile
+from evals.ladder import Outcome
+from evals.latency import LatencySplit, split_latency
 from evals.live import LiveRun
-from evals.recording import durations
+from evals.recording import Metric, durations
+from evals.schedule import Regime, Series
 from evals.trials import Trial
 
 if TYPE_CHECKING:
@@ -36,19 +40,42 @@ def _percentile_of(metric: Callable[[Sequence[Trial]], Sequence[float]], share: 
     return value
 
 
-def _mean(of: Callable[[Trial], float]) -> Callable[[Sequence[Trial]], float | None]:
-    return lambda trials: sum(map(of, trials)) / len(trials) if trials else None
+def _time(metric: Metric, share: float) -> Callable[[Sequence[Trial]], float | None]:
+    return _percentile_of(lambda trials: durations(trials, metric), share)
 
 
-def _tokens_per_valid(trials: Sequence[Trial]) -> float | None:
-    valid = sum(trial.valid for trial in trials)
-    return sum(trial.total_tokens for trial in trials) / valid if valid else None
+def _share_of(holds: Callable[[Trial], bool]) -> Callable[[Sequence[Trial]], float | None]:
+    return lambda trials: sum(map(holds, trials)) / len(trials) if trials else None
+
+
+def _per_valid(cost: Callable[[Trial], float]) -> Callable[[Sequence[Trial]], float | None]:
+    def value(trials: Sequence[Trial]) -> float | None:
+        valid = sum(trial.last.valid for trial in trials)
+        return sum(map(cost, trials)) / valid if valid else None
+
+    return value
+
+
+def prompt_tokens(trials: Sequence[Trial]) -> list[int]:
+    """Prompt tokens of first attempts."""
+    return [trial.first.completion.prompt_tokens for trial in trials]
 
 
 def cached_tokens(trials: Sequence[Trial]) -> list[int]:
     """Prompt tokens of first attempts that the server took from its prefix cache, where it reports them."""
-    reported = [trial.attempts[0].completion.cached_tokens for trial in trials]
+    reported = [trial.first.completion.cached_tokens for trial in trials]
     return [tokens for tokens in reported if tokens is not None]
+
+
+def decode_speeds(trials: Sequence[Trial]) -> list[float]:
+    """Decoded tokens a second of first attempts that decoded any."""
+    speeds = [trial.first.completion.decode_speed for trial in trials]
+    return [speed for speed in speeds if speed is not None]
+
+
+def timed(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials whose times belong to their regime."""
+    return [trial for trial in trials if trial.timed]
 
 
 def _milliseconds(seconds: float) -> str:
@@ -63,38 +90,56 @@ def _share(share: float) -> str:
     return f"{share:.0%}"
 
 
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.2f} s" if seconds >= 1 else _milliseconds(seconds)
+
+
+def _fine_milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms"
+
+
 ROWS = (
     Row("trials (n)", lambda trials: float(len(trials)), _count, has_ratio=False),
-    Row("prompt tokens, median", _percentile_of(lambda trials: [trial.prompt_tokens for trial in trials], 0.5), _count),
+    Row("prompt tokens, median", _percentile_of(prompt_tokens, 0.5), _count),
     Row("of them cached, median", _percentile_of(cached_tokens, 0.5), _count, has_ratio=False),
-    Row("TTFT p50", _percentile_of(lambda trials: durations(trials, "ttft"), 0.5), _milliseconds),
-    Row("TTFT p95", _percentile_of(lambda trials: durations(trials, "ttft"), 0.95), _milliseconds),
-    Row("latency p50", _percentile_of(lambda trials: durations(trials, "latency"), 0.5), _milliseconds),
-    Row("latency p95", _percentile_of(lambda trials: durations(trials, "latency"), 0.95), _milliseconds),
-    Row("valid at first try", _mean(lambda trial: trial.valid_first), _share),
-    Row("valid after retry", _mean(lambda trial: trial.valid), _share),
-    Row("tokens per valid answer", _tokens_per_valid, _count),
+    Row("TTFT p50", _time("ttft", 0.5), _milliseconds),
+    Row("TTFT p95", _time("ttft", 0.95), _milliseconds),
+    Row("decode tokens/s p50", _percentile_of(lambda trials: decode_speeds(timed(trials)), 0.5), _count),
+    Row("latency p50", _time("latency", 0.5), _milliseconds),
+    Row("latency p95", _time("latency", 0.95), _milliseconds),
+    Row("memory look-up p50", _time("retrieval", 0.5), _fine_milliseconds, has_ratio=False),
+    Row("strict JSON at first try", _share_of(lambda trial: trial.first.outcome.reached("strict JSON")), _share),
+    Row("valid at first try", _share_of(lambda trial: trial.first.valid), _share),
+    Row("valid after retry", _share_of(lambda trial: trial.last.valid), _share),
+    Row("code parses after retry", _share_of(lambda trial: trial.last.parses), _share),
+    Row("seconds per valid answer", _per_valid(lambda trial: trial.latency), _seconds),
+    Row("tokens per valid answer", _per_valid(lambda trial: trial.total_tokens), _count),
 )
 
 
 def summary_lines(run: LiveRun, width: int) -> list[str]:
     """The whole summary as plain lines of at most ``width`` characters where the terminal allows it."""
+    tables = [line for regime in run.settings.regimes for line in ("", *_table_lines(run, regime, width))]
+    return [f"target: {run.target}", *tables, "", *causes_lines(run), "", *summary_notes(run)]
+
+
+def _table_lines(run: LiveRun, regime: Regime, width: int) -> list[str]:
     from rich.console import Console
 
     text = io.StringIO()
-    Console(file=text, width=width, color_system=None).print(_table(run))
+    Console(file=text, width=width, color_system=None).print(_table(run, regime))
     table = [line.rstrip() for line in text.getvalue().splitlines()]
-    return [f"target: {run.target}", "", *table, "", *summary_notes(run)]
+    return [*table, *latency_lines(run, regime)]
 
 
-def _table(run: LiveRun) -> RenderableType:
-    """The stacks side by side, with the ratio of every later stack to the first."""
+def _table(run: LiveRun, regime: Regime) -> RenderableType:
+    """The stacks side by side in one regime, with the ratio of every later stack to the first."""
     from rich.table import Table
 
     stacks = run.settings.stacks
-    trials = [run.of_stack(stack) for stack in stacks]
+    trials = [run.of_series(Series(stack, regime)) for stack in stacks]
     table = Table(box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column(f"{regime} prefix cache")
     for stack in stacks:
         table.add_column(stack, justify="right")
     for stack in stacks[1:]:
@@ -106,23 +151,74 @@ def _table(run: LiveRun) -> RenderableType:
     return table
 
 
+def latency_lines(run: LiveRun, regime: Regime) -> list[str]:
+    """For every later stack, why its latency differs from the first one's."""
+    first, *others = run.settings.stacks
+    reference = run.of_series(Series(first, regime))
+    lines = [(stack, split_latency(reference, run.of_series(Series(stack, regime)))) for stack in others]
+    return [_latency_line(first, stack, split) for stack, split in lines if split is not None]
+
+
+def _latency_line(first: str, stack: str, split: LatencySplit) -> str:
+    parts = {
+        "prefill": split.prefill,
+        "output length": split.output_length,
+        "decode speed": split.decode_speed,
+        "retry": split.retry,
+    }
+    shown = ", ".join(f"{name} {_signed(seconds)}" for name, seconds in parts.items())
+    return f"latency of {stack} minus {first}, mean: {_signed(split.total)} a trial = {shown}"
+
+
+def causes_lines(run: LiveRun) -> list[str]:
+    """For every series, what kept answers from the next rung: at the first try, and after the retry."""
+    return [_causes_line(series, run.of_series(series)) for series in run.settings.series]
+
+
+def _causes_line(series: Series, trials: Sequence[Trial]) -> str:
+    first = _counted([trial.first.outcome for trial in trials])
+    last = _counted([trial.last.outcome for trial in trials])
+    return f"{series}, causes at first try: {first}; after retry: {last}"
+
+
+def _counted(outcomes: Sequence[Outcome]) -> str:
+    counts = Counter(outcome.cause for outcome in outcomes if outcome.cause is not None)
+    mismatches = sum(outcome.mismatch for outcome in outcomes)
+    in_another = f" ({mismatches} in another language than asked for)" if mismatches else ""
+    return (", ".join(f"{count} {cause}" for cause, count in counts.most_common()) or "none") + in_another
+
+
 def summary_notes(run: LiveRun) -> list[str]:
     """What must be said beside the table: what the shares amount to, what is missing, what the numbers do not say."""
-    notes = [] if run.missing else [_verdict_line(run, stack) for stack in run.settings.stacks]
-    if run.missing:
-        notes.append(f"PARTIAL: {len(run.missing)} of {len(run.planned)} planned trials were not run; nothing here is judged.")
-    if run.faults:
-        notes.append(f"{len(run.faults)} trial(s) met an infrastructure fault and are in no figure above.")
+    missing, faulted = run.missing, run.faulted
+    notes = [] if missing else [_verdict_line(run, series) for series in run.settings.series]
+    if missing:
+        notes.append(f"INCOMPLETE: {len(missing)} of {len(run.planned)} planned trials were not run; nothing here is judged.")
+    if faulted:
+        notes.append(f"INCOMPLETE: {len(faulted)} trial(s) met an infrastructure fault and are in no figure above.")
+    if again := sum(bool(trial.faults) for trial in run.trials) - len(faulted):
+        notes.append(
+            f"{again} trial(s) were answered at a second or third try, after an infrastructure fault; no time of theirs is warm."
+        )
+    if cut := sum(trial.last.outcome.cause == "truncated" for trial in run.trials if trial.attempts):
+        limit = run.settings.sampling.max_tokens
+        notes.append(
+            f"{cut} answer(s) were cut off at {limit} tokens, which says nothing about the prompt. Next: --max-tokens {2 * limit}"
+        )
     if run.target.context_length is None:
-        notes.append("The server does not report its context length, so it is unknown whether it dropped the oldest turns.")
+        notes.append("The server does not report its context length; that it drops no turn was seen from its token counts alone.")
     if run.target.disclaimer:
         notes.append(run.target.disclaimer)
     return notes
 
 
-def _verdict_line(run: LiveRun, stack: str) -> str:
-    judgement = run.judgement(stack)
-    return f"{stack}: {judgement.verdict}, {judgement.sentence}"
+def _verdict_line(run: LiveRun, series: Series) -> str:
+    judgement = run.judgement(series)
+    return f"{series}: {judgement.verdict}, {judgement.sentence}"
+
+
+def _signed(seconds: float) -> str:
+    return f"{seconds * 1000:+,.1f} ms"
 
 
 def _ratio(value: float | None, reference: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evals.recording import clock, record
-from evals.schedule import PlannedTrial
+from evals.schedule import PlannedTrial, Series
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -22,32 +22,45 @@ def test_trial(planned: PlannedTrial, live: LiveRun) -> None:
     """One stack answers one task once. It records; an invalid answer is no failure, since one sampled answer proves nothing."""
     trial = live.measure(planned)
     if trial.fault is not None:
-        pytest.fail(f"infrastructure fault, not an answer: {trial.fault}", pytrace=False)
-    if not trial.valid:
-        pytest.xfail(f"invalid after {len(trial.attempts)} attempt(s): {trial.attempts[-1].failure}")
+        pytest.fail(f"infrastructure fault, not an answer, in {len(trial.faults)} tries: {trial.fault}", pytrace=False)
+    if not trial.last.valid:
+        outcome = trial.last.outcome
+        pytest.xfail(f"invalid after {len(trial.attempts)} attempt(s): {outcome.cause}: {outcome.failure}")
 
 
-def test_schema_valid(stack: str, live: LiveRun) -> None:
+def test_schema_valid(series: Series, live: LiveRun) -> None:
     """The share of schema-valid answers lies above the stack's floor, if it has one, in a run without gaps and faults."""
-    judgement = live.judgement(stack)
+    judgement = live.judgement(series)
     if judgement.verdict in ("FAIL", "INCONCLUSIVE"):
         pytest.fail(f"{judgement.verdict}: {judgement.sentence}", pytrace=False)
 
 
 @pytest.mark.benchmark(timer=clock)
-def test_ttft(stack: str, live: LiveRun, benchmark: BenchmarkFixture) -> None:
-    """The distribution of TTFT over the first attempts of the stack is saved."""
-    _record(benchmark, stack, live, "ttft")
+def test_ttft(series: Series, live: LiveRun, benchmark: BenchmarkFixture) -> None:
+    """The distribution of TTFT over the first attempts is saved."""
+    _record(benchmark, series, live, "ttft")
 
 
 @pytest.mark.benchmark(timer=clock)
-def test_latency(stack: str, live: LiveRun, benchmark: BenchmarkFixture) -> None:
-    """The distribution of latency over the trials of the stack, retries included, is saved."""
-    _record(benchmark, stack, live, "latency")
+def test_decode(series: Series, live: LiveRun, benchmark: BenchmarkFixture) -> None:
+    """The distribution of decode time over the first attempts is saved."""
+    _record(benchmark, series, live, "decode")
 
 
-def _record(benchmark: BenchmarkFixture, stack: str, live: LiveRun, metric: Metric) -> None:
+@pytest.mark.benchmark(timer=clock)
+def test_latency(series: Series, live: LiveRun, benchmark: BenchmarkFixture) -> None:
+    """The distribution of latency over the trials, retries included, is saved."""
+    _record(benchmark, series, live, "latency")
+
+
+@pytest.mark.benchmark(timer=clock)
+def test_retrieval(memory_series: Series, live: LiveRun, benchmark: BenchmarkFixture) -> None:
+    """The distribution of the look-ups in memory, of a stack that makes them, is saved."""
+    _record(benchmark, memory_series, live, "retrieval")
+
+
+def _record(benchmark: BenchmarkFixture, series: Series, live: LiveRun, metric: Metric) -> None:
     try:
-        record(benchmark, live.of_stack(stack), metric, partial=bool(live.missing))
+        record(benchmark, live.of_series(series), metric, complete=not live.flaw)
     except ValueError as error:
-        pytest.fail(f"INCONCLUSIVE: nothing was measured for {stack}: {error}", pytrace=False)
+        pytest.fail(f"INCONCLUSIVE: nothing was measured for {series}: {error}", pytrace=False)

@@ -2,99 +2,129 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
-from agent.errors import AgentError, ModelError
-from agent.loop import Attempt, Reply
 from agent.model import Completion
-from evals.schedule import PlannedTrial
+from evals.ladder import Outcome
+from evals.schedule import Regime, Series, TrialKey
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One model call as it is saved: the completion, and why it is no artifact (``failure`` is ``None`` when it is one)."""
+    """One model call as it is saved.
+
+    ``cache`` says how the call met the server's prefix cache: ``cold`` with a nonce, and also for the first call after a fault,
+    since nobody knows what the server still held then. ``messages`` are the hashes of exactly what was sent, in order.
+    """
 
     completion: Completion
-    failure: str | None
-    rung: str | None
-    json_in_fence: bool
+    outcome: Outcome
+    cache: Regime
+    messages: tuple[str, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether the answer is a schema-valid artifact."""
+        return self.outcome.reached("schema-valid")
+
+    @property
+    def parses(self) -> bool:
+        """Whether the answer is on the top rung: schema-valid, in the language asked for, and its code parses."""
+        return self.outcome.reached("code parses")
 
     @classmethod
-    def of(cls, attempt: Attempt) -> AttemptRecord:
-        """The record of an attempt."""
-        failure = attempt.failure
-        if failure is None:
-            return cls(attempt.completion, None, "schema-valid", json_in_fence=False)
-        return cls(attempt.completion, str(failure), failure.rung, failure.json_in_fence)
+    def from_dict(cls, saved: dict[str, Any]) -> Self:
+        """The record that :func:`dataclasses.asdict` was made of."""
+        completion, outcome = Completion(**saved["completion"]), Outcome(**saved["outcome"])
+        return cls(completion, outcome, saved["cache"], tuple(saved["messages"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An infrastructure fault that ended one try of a trial: the exception's name, its message, and how long the call took.
+
+    ``seconds`` is the duration of the call that met the fault, ``messages`` what it had sent, and ``text`` what of its answer had
+    arrived. ``facts``, ``retrieval_seconds`` and ``attempts`` are what the try had measured before.
+    """
+
+    kind: str
+    message: str
+    seconds: float
+    messages: tuple[str, ...]
+    text: str
+    facts: tuple[str, ...] | None
+    retrieval_seconds: float | None
+    attempts: tuple[AttemptRecord, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Self:
+        """The fault that :func:`dataclasses.asdict` was made of."""
+        return cls(**saved | {
+            "messages": tuple(saved["messages"]),
+            "facts": _tuple_or_none(saved["facts"]),
+            "attempts": tuple(map(AttemptRecord.from_dict, saved["attempts"])),
+        })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One stack on one task in one epoch, with everything that was measured.
+    """One stack on one task in one epoch and regime, with everything that was measured.
 
-    ``facts`` and ``retrieval_seconds`` are ``None`` when the stack asks no memory, or when the look-up itself met the fault.
-    ``fault`` is an infrastructure fault: such a trial says nothing about the stack, whatever attempts it had before.
+    ``started`` is the moment it began, in UTC as ISO 8601. ``facts`` and ``retrieval_seconds`` are ``None`` when the stack asks no
+    memory. ``faults`` are those of tries that an infrastructure fault ended. Without ``attempts`` the last try was one of them:
+    such a trial says nothing about the stack.
     """
 
     epoch: int
     task: str
     stack: str
+    regime: Regime
     seed: int
+    started: str
     facts: tuple[str, ...] | None
     retrieval_seconds: float | None
     attempts: tuple[AttemptRecord, ...]
-    fault: str | None = None
-
-    @classmethod
-    def of(cls, planned: PlannedTrial, seed: int, reply: Reply) -> Trial:
-        """The trial that a reply makes."""
-        context = reply.context
-        facts, seconds = (context.facts, context.seconds) if context else (None, None)
-        return cls(*planned.key, seed, facts, seconds, tuple(map(AttemptRecord.of, reply.attempts)))
-
-    @classmethod
-    def faulted(cls, planned: PlannedTrial, seed: int, error: AgentError) -> Trial:
-        """A trial that an infrastructure fault ended, with what was measured before it."""
-        context, attempts = (error.context, error.attempts) if isinstance(error, ModelError) else (None, ())
-        facts, seconds = (context.facts, context.seconds) if context else (None, None)
-        fault = f"{type(error).__name__}: {error}"
-        return cls(*planned.key, seed, facts, seconds, tuple(map(AttemptRecord.of, attempts)), fault)
+    faults: tuple[Fault, ...] = ()
 
     @property
-    def key(self) -> tuple[int, str, str]:
+    def key(self) -> TrialKey:
         """What tells it from every other trial of the run."""
-        return self.epoch, self.task, self.stack
+        return self.epoch, self.task, self.stack, self.regime
 
     @property
-    def valid_first(self) -> bool:
-        """Whether the first attempt was a schema-valid artifact."""
-        return self.fault is None and self.attempts[0].failure is None
+    def series(self) -> Series:
+        """The trials that it may be put together with."""
+        return Series(self.stack, self.regime)
 
     @property
-    def valid(self) -> bool:
-        """Whether the last attempt was a schema-valid artifact."""
-        return self.fault is None and self.attempts[-1].failure is None
+    def fault(self) -> Fault | None:
+        """The fault that ended the trial; ``None`` when it has an answer."""
+        return None if self.attempts else self.faults[-1]
 
     @property
-    def ttft(self) -> float | None:
-        """Seconds to the first content of the first attempt; ``None`` when it had no content."""
-        return self.attempts[0].completion.ttft
+    def timed(self) -> bool:
+        """Whether its times belong to its regime: the first attempt met the cache as the regime says."""
+        return bool(self.attempts) and self.attempts[0].cache == self.regime
+
+    @property
+    def first(self) -> AttemptRecord:
+        """The first attempt."""
+        return self.attempts[0]
+
+    @property
+    def last(self) -> AttemptRecord:
+        """The last attempt, which decides."""
+        return self.attempts[-1]
 
     @property
     def latency(self) -> float:
         """Seconds that all attempts took together, without the look-up in memory."""
         return sum(attempt.completion.latency for attempt in self.attempts)
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Prompt tokens of the first attempt."""
-        return self.attempts[0].completion.prompt_tokens
-
-    @property
-    def completion_tokens(self) -> int:
-        """Completion tokens of the first attempt."""
-        return self.attempts[0].completion.completion_tokens
 
     @property
     def total_tokens(self) -> int:
@@ -104,3 +134,21 @@ class Trial:
     def to_dict(self) -> dict[str, Any]:
         """The trial as JSON can hold it."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Self:
+        """The trial that :meth:`to_dict` made."""
+        return cls(**saved | {
+            "facts": _tuple_or_none(saved["facts"]),
+            "attempts": tuple(map(AttemptRecord.from_dict, saved["attempts"])),
+            "faults": tuple(map(Fault.from_dict, saved["faults"])),
+        })  # fmt: skip
+
+
+def answered(trials: Sequence[Trial], series: Series) -> list[Trial]:
+    """The trials of one series that no fault ended."""
+    return [trial for trial in trials if trial.series == series and trial.fault is None]
+
+
+def _tuple_or_none(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import TargetError
@@ -58,15 +59,66 @@ def check(url: str, models: tuple[str, ...]) -> str:
     return version
 
 
-def preload(url: str, model: str) -> int | None:
-    """Load the model for good and return the context length it was loaded with, in tokens; ``None`` when not reported.
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """What Ollama tells of a model; ``None`` or empty where it does not. ``gpu_share`` is the part of it in video memory."""
+
+    digest: str | None
+    parameter_size: str | None
+    quantization: str | None
+    template: str | None
+    context_length: int | None
+    gpu_share: float | None
+
+
+def preload(url: str, model: str, *, keep_alive: int | None = -1) -> None:
+    """Load the model, for good or as long as the server keeps models by itself (``None``).
 
     Raises:
         TargetError: when the model cannot be loaded.
     """
-    fetch_json(f"{url}/api/generate", {"model": model, "keep_alive": -1}, timeout=_LOAD_SECONDS)
-    lengths = [entry.get("context_length") for entry in _models(url, "/api/ps", (model,)) if entry.get("name") == _tagged(model)]
-    return lengths[0] if lengths else None
+    kept = {} if keep_alive is None else {"keep_alive": keep_alive}
+    fetch_json(f"{url}/api/generate", {"model": model, **kept}, timeout=_LOAD_SECONDS)
+
+
+def describe(url: str, model: str) -> LoadedModel:
+    """What ``/api/tags``, ``/api/ps`` and ``/api/show`` tell of a loaded model.
+
+    Raises:
+        TargetError: when Ollama does not answer.
+    """
+    present, loaded = (_entry(url, path, model) for path in ("/api/tags", "/api/ps"))
+    details = present.get("details") or {}
+    shown = fetch_json(f"{url}/api/show", {"model": model})
+    size, in_video_memory = loaded.get("size"), loaded.get("size_vram")
+    return LoadedModel(
+        digest=present.get("digest"),
+        parameter_size=details.get("parameter_size"),
+        quantization=details.get("quantization_level"),
+        template=shown.get("template") if isinstance(shown, dict) else None,
+        context_length=loaded.get("context_length"),
+        gpu_share=in_video_memory / size if size and in_video_memory is not None else None,
+    )
+
+
+def render(url: str, model: str, messages: list[dict[str, str]]) -> str:
+    """The prompt that Ollama makes of the messages, after it dropped what does not fit; empty where it does not say.
+
+    ``_debug_render_only`` is read in Ollama's source (``api/types.go``), not documented. A version that does not know it answers,
+    so the answer is limited to one token.
+
+    Raises:
+        TargetError: when Ollama does not answer.
+    """
+    asked = {"model": model, "messages": messages, "stream": False, "_debug_render_only": True, "options": {"num_predict": 1}}
+    answer = fetch_json(f"{url}/api/chat", asked, timeout=_LOAD_SECONDS)
+    info = answer.get("_debug_info") if isinstance(answer, dict) else None
+    return str(info.get("rendered_template") or "") if isinstance(info, dict) else ""
+
+
+def _entry(url: str, path: str, model: str) -> dict[str, Any]:
+    entries = [entry for entry in _models(url, path, (model,)) if entry.get("name") == _tagged(model)]
+    return entries[0] if entries else {}
 
 
 def _models(url: str, path: str, wanted: tuple[str, ...]) -> list[dict[str, Any]]:

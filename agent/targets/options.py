@@ -10,12 +10,11 @@ from typing import Any
 def add_target_options(add: Callable[..., Any], prefix: str = "") -> None:
     """Add ``--target``, ``--model`` and ``--embedder`` by ``add``, which takes what ``argparse`` takes.
 
-    The destinations' names begin with ``prefix``. An empty variable counts as one that is not set.
+    The destinations' names begin with ``prefix``. None has a default of its own: see :func:`chosen_target`.
     """
     add(
         "--target",
         dest=f"{prefix}target",
-        default=os.environ.get("EVALS_TARGET") or "auto",
         metavar="WHERE",
         help="where the model runs: auto (Ollama if it is there, else the embedded engine), ollama, embedded, or the URL of an "
         "OpenAI-compatible server (default: EVALS_TARGET or auto)",
@@ -23,7 +22,6 @@ def add_target_options(add: Callable[..., Any], prefix: str = "") -> None:
     add(
         "--model",
         dest=f"{prefix}model",
-        default=os.environ.get("EVALS_MODEL") or None,
         metavar="NAME",
         help="the model (default: EVALS_MODEL, or gemma3:4b on Ollama and tiny-coder on the embedded engine, which also takes "
         "the path of a GGUF file)",
@@ -35,3 +33,13 @@ def add_target_options(add: Callable[..., Any], prefix: str = "") -> None:
         help="the server that embeds memory's texts (default: Ollama's nomic-embed-text on Ollama, else MiniLM on the embedded "
         "engine)",
     )
+
+
+def chosen_target(given: str | None) -> str:
+    """The target that was given, or else the one that ``EVALS_TARGET`` names, or else ``auto``. An empty variable is none."""
+    return given or os.environ.get("EVALS_TARGET") or "auto"
+
+
+def chosen_model(given: str | None) -> str | None:
+    """The model that was given, or else the one that ``EVALS_MODEL`` names; ``None`` for the target's own."""
+    return given or os.environ.get("EVALS_MODEL") or None

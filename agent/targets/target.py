@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -22,7 +23,8 @@ class Target:
     """A server that is there and has the model.
 
     ``context_length`` is in tokens, ``None`` where the server does not say. ``note`` is one line about how the target was
-    chosen, empty when it was asked for by name; ``disclaimer`` is what must stand beside its numbers.
+    chosen, empty when it was asked for by name; ``disclaimer`` is what must stand beside its numbers; ``model_file`` is what the
+    embedded engine serves.
     """
 
     kind: Kind
@@ -32,6 +34,7 @@ class Target:
     context_length: int | None = None
     note: str = ""
     disclaimer: str = ""
+    model_file: Path | None = None
     api_key: str = field(default="", repr=False)
 
     def __str__(self) -> str:
@@ -121,7 +124,7 @@ def _open_embedded(model: str | None, note: str = "") -> Iterator[Target]:
     name, file = embedded.model_file(model)
     disclaimer = embedded.DISCLAIMER if name == embedded.MODEL_NAME else ""
     with engine.serve(file, name=name, context_length=embedded.CONTEXT_LENGTH) as url:
-        yield Target("embedded", url, name, embedded.server_name(), embedded.CONTEXT_LENGTH, note, disclaimer)
+        yield Target("embedded", url, name, embedded.server_name(), embedded.CONTEXT_LENGTH, note, disclaimer, file)
 
 
 def _url(choice: str, model: str | None) -> Target:

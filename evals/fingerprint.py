@@ -1,0 +1,169 @@
+"""The fingerprint of a run: what was measured, on what, and with which versions.
+
+It is written field by field, and nothing else enters it: no environment, no key, no path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+from agent.artifact import schema
+from agent.prompts import Message, prompt_text
+from agent.sampling import Sampling
+from agent.stacks import Stack
+from agent.targets.embedder import Embedder
+from agent.targets.http import is_loopback
+from agent.targets.target import Target
+from evals.served import Served, hash_of, public_url
+from fixtures.data import Preference, Task
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("local-agent-evals", "mem0ai", "openai", "qdrant-client", "xllamacpp", "pytest", "pytest-benchmark")
+_PROMPTS = ("rules", "contract", "correction")
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a run's figures depend on, in three parts.
+
+    ``identity`` must be equal for two runs to be alike: model, server, sampling, stacks, and the hashes of every text and task.
+    ``timing`` is the hardware: where it differs, times are not comparable. ``provenance`` is shown only: commit and versions.
+    """
+
+    identity: dict[str, Any]
+    timing: dict[str, Any]
+    provenance: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fingerprint as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Self:
+        """The fingerprint that :meth:`to_dict` made."""
+        return cls(saved["identity"], saved["timing"], saved["provenance"])
+
+    def differences(self, other: Fingerprint) -> list[str]:
+        """Every field that differs, as ``part.field: mine, then the other's``."""
+        mine, others = dict(_leaves(self.to_dict())), dict(_leaves(other.to_dict()))
+        return [
+            f"{name}: {_shown(mine.get(name))}, then {_shown(others.get(name))}"
+            for name in sorted(mine.keys() | others.keys())
+            if mine.get(name) != others.get(name)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run measures: the texts and choices that its identity is made of."""
+
+    stacks: Sequence[Stack]
+    tasks: Sequence[Task]
+    history: Sequence[Message]
+    preferences: Sequence[Preference]
+    sampling: Sampling
+    seed: int
+
+
+def fingerprint(target: Target, served: Served, embedder: Embedder | None, measured: Measured) -> Fingerprint:
+    """The fingerprint of a run on an open target; ``embedder`` is ``None`` where no stack uses memory."""
+    return Fingerprint(_identity(target, served, embedder, measured), _timing(target, served), _provenance(target))
+
+
+def _identity(target: Target, served: Served, embedder: Embedder | None, measured: Measured) -> dict[str, Any]:
+    return {
+        "model": {
+            "name": target.model,
+            "digest": served.digest,
+            "parameter_size": served.parameter_size,
+            "quantization": served.quantization,
+            "template_hash": served.template_hash,
+            "context_length": served.context_length,
+        },
+        "server": {"kind": served.kind, "version": served.version},
+        "embedder": None if embedder is None else {"model": embedder.model, "dimensions": embedder.dimensions},
+        "sampling": asdict(measured.sampling) | {"seed": measured.seed},
+        "stacks": {stack.name: asdict(stack) for stack in measured.stacks},
+        "prompts": {name: hash_of(prompt_text(name)) for name in _PROMPTS},
+        "schema": _hash(schema()),
+        "history": _hash([asdict(turn) for turn in measured.history]),
+        "preferences": _hash([asdict(preference) for preference in measured.preferences]),
+        "tasks": {task.id: _hash(asdict(task)) for task in measured.tasks},
+    }
+
+
+def _timing(target: Target, served: Served) -> dict[str, Any]:
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "gpus": _gpu_models(),
+        "operating_system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "server_on_this_machine": is_loopback(target.base_url),
+        "share_in_video_memory": served.gpu_share,
+    }
+
+
+def _provenance(target: Target) -> dict[str, Any]:
+    commit = _printed("git", "-C", str(ROOT), "rev-parse", "HEAD")
+    status = _printed("git", "-C", str(ROOT), "status", "--porcelain")
+    return {
+        "commit": commit,
+        "dirty": None if status is None else bool(status),
+        "python": platform.python_version(),
+        "versions": {package: _version(package) for package in PACKAGES},
+        # The embedded engine takes another free port every time.
+        "url": None if target.kind == "embedded" else public_url(target.base_url),
+    }
+
+
+def _cpu_model() -> str | None:
+    import cpuinfo
+
+    return cpuinfo.get_cpu_info().get("brand_raw") or platform.processor() or None
+
+
+def _gpu_models() -> list[str] | None:
+    names = _printed("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return None if names is None else names.splitlines()
+
+
+def _printed(*command: str) -> str | None:
+    """What a program prints; ``None`` when it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)  # noqa: S603 - ours
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _hash(value: Any) -> str:
+    return hash_of(json.dumps(value, sort_keys=True))
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else key)
+    else:
+        yield name, value
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return f"{text[:12]}…" if len(text) == 66 else text

@@ -1,0 +1,177 @@
+"""The command line of live runs, and what it settles on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.errors import SettingsError
+from agent.stacks import STACKS
+from agent.targets.options import add_target_options, chosen_model, chosen_target
+from evals.journal import LATEST, find_journal, read_journal
+from evals.schedule import REGIMES, Regime, choose_stacks, choose_tasks
+from evals.settings import Settings
+
+if TYPE_CHECKING:
+    import pytest
+
+_DEFAULT = Settings(target="auto", model=None, embedder=None, stacks=(), tasks=(), epochs=3, seed=0)
+BOTH = "both"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the options of live runs. Each has no default of its own, so that a run which goes on can tell what was asked for."""
+    group = parser.getgroup("evals", "live evals of the coding agent (pytest evals/ -m live)")
+    add = group.addoption
+    add_target_options(add, prefix="evals_")
+    add(
+        "--epochs",
+        dest="evals_epochs",
+        type=int,
+        metavar="N",
+        help=f"repetitions of the whole task set (default: {_DEFAULT.epochs})",
+    )
+    add(
+        "--stack",
+        dest="evals_stacks",
+        action="append",
+        metavar="NAME",
+        help=f"only this stack; may be given several times ({', '.join(STACKS)})",
+    )
+    add(
+        "--task",
+        dest="evals_tasks",
+        action="append",
+        metavar="GLOB",
+        help="only tasks whose id matches; may be given several times",
+    )
+    add(
+        "--regime",
+        dest="evals_regime",
+        choices=[*REGIMES, BOTH],
+        help="how prompts meet the server's prefix cache: warm (as it comes), cold (a nonce before every prompt, so that nothing is"
+        " reused), or both, which doubles the trials (default: warm)",
+    )
+    add(
+        "--seed",
+        dest="evals_seed",
+        type=int,
+        metavar="N",
+        help=f"seed of the order and of sampling (default: {_DEFAULT.seed})",
+    )
+    add(
+        "--max-tokens",
+        dest="evals_max_tokens",
+        type=int,
+        metavar="N",
+        help=f"the longest answer, in tokens (default: {_DEFAULT.sampling.max_tokens})",
+    )
+    add(
+        "--deadline",
+        dest="evals_deadline",
+        type=float,
+        metavar="SECONDS",
+        help=f"the longest that a call may take (default: {_DEFAULT.deadline:g})",
+    )
+    add(
+        "--fault-budget",
+        dest="evals_fault_budget",
+        type=float,
+        metavar="SHARE",
+        help="stop when more than this share of the trials, and more than two, ended in an infrastructure fault"
+        f" (default: {_DEFAULT.fault_budget:g})",
+    )
+    add(
+        "--resume",
+        dest="evals_resume",
+        nargs="?",
+        const=LATEST,
+        metavar="RUN",
+        help="go on with a run that was cut off: the newest one, or --resume=RUN by the name of its journal; its own options hold",
+    )
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """What the command line asks for in a new run.
+
+    Raises:
+        SettingsError: when an option has a value that is not allowed.
+    """
+    given = _given(config)
+    settings = replace(_DEFAULT, **{
+        "target": chosen_target(None),
+        "model": chosen_model(None),
+        "stacks": choose_stacks(None),
+        "tasks": tuple(task.id for task in choose_tasks(None)),
+    } | given)  # fmt: skip
+    _refuse_impossible(settings)
+    return settings
+
+
+def journal_folder(config: pytest.Config) -> Path:
+    """Where journals are kept: beside the saved runs, which pytest-benchmark may also keep elsewhere than in files."""
+    kind, _, path = config.getoption("benchmark_storage").rpartition("://")
+    return Path(path if kind in ("", "file") else ".benchmarks") / "journals"
+
+
+def resumed_journal(config: pytest.Config) -> Path | None:
+    """The journal of the run that is to go on; ``None`` for a new run.
+
+    Raises:
+        RunFileError: when it is not there.
+    """
+    choice = config.getoption("evals_resume")
+    return None if choice is None else find_journal(journal_folder(config), choice)
+
+
+def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
+    """The settings of the run that is to go on, as its journal has them.
+
+    Raises:
+        RunFileError: when the journal is damaged.
+        SettingsError: when the run is over, or the command line asks for something else than the run was begun with.
+    """
+    before = read_journal(journal)
+    if before.finished:
+        raise SettingsError(f"The run {before.header.run} is complete and saved. Next: begin a new one without --resume")
+    settings = before.header.settings
+    if different := settings.differences(replace(settings, **_given(config, settings))):
+        raise SettingsError(
+            f"The run {before.header.run} was begun with other options: {'; '.join(different)}."
+            f" Next: pytest evals/ -m live --resume={before.header.run} without them, or begin a new run"
+        )
+    return settings
+
+
+def _given(config: pytest.Config, before: Settings = _DEFAULT) -> dict[str, Any]:
+    """The fields of the settings that options were given for."""
+    option = config.getoption
+    tasks, stacks, regime, max_tokens = (option(f"evals_{name}") for name in ("tasks", "stacks", "regime", "max_tokens"))
+    plain = {
+        name: option(f"evals_{name}") for name in ("target", "model", "embedder", "epochs", "seed", "deadline", "fault_budget")
+    }
+    chosen = {
+        "tasks": tuple(task.id for task in choose_tasks(tasks)) if tasks else None,
+        "stacks": choose_stacks(stacks) if stacks else None,
+        "regimes": _regimes(regime) if regime else None,
+        "sampling": None if max_tokens is None else replace(before.sampling, max_tokens=max_tokens),
+    }
+    return {name: value for name, value in (plain | chosen).items() if value is not None}
+
+
+def _regimes(choice: str) -> tuple[Regime, ...]:
+    return tuple(regime for regime in REGIMES if choice in (regime, BOTH))
+
+
+def _refuse_impossible(settings: Settings) -> None:
+    allowed = {
+        "--epochs is 1 or more": settings.epochs >= 1,
+        "--max-tokens is 1 or more": settings.sampling.max_tokens >= 1,
+        "--deadline is more than 0 and at most 86400 seconds": 0 < settings.deadline <= 86_400,
+        "--fault-budget is a share from 0 to 1": 0 <= settings.fault_budget <= 1,
+    }
+    values = (settings.epochs, settings.sampling.max_tokens, settings.deadline, settings.fault_budget)
+    for (rule, holds), value in zip(allowed.items(), values, strict=True):
+        if not holds:
+            raise SettingsError(f"{rule}; this is {value}")

@@ -1,0 +1,55 @@
+"""What a run was asked for: the options of the command line, once they are settled."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from agent.sampling import Sampling
+from evals.schedule import Regime, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run was asked for.
+
+    ``seed`` is the run's, of the order and of sampling; ``deadline`` is in seconds, for one call; ``fault_budget`` is the share of
+    trials that may end in an infrastructure fault before the run stops.
+    """
+
+    target: str
+    model: str | None
+    embedder: str | None
+    stacks: tuple[str, ...]
+    tasks: tuple[str, ...]
+    epochs: int
+    seed: int
+    regimes: tuple[Regime, ...] = ("warm",)
+    deadline: float = 300.0
+    fault_budget: float = 0.05
+    sampling: Sampling = field(default_factory=Sampling)
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """The series of the run: its regimes, and in each its stacks."""
+        return tuple(Series(stack, regime) for regime in self.regimes for stack in self.stacks)
+
+    @property
+    def faults_allowed(self) -> int:
+        """How many trials may end in a fault: the budget's share of all, but at least two."""
+        return max(2, int(self.fault_budget * len(self.series) * len(self.tasks) * self.epochs))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON can hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Self:
+        """The settings that :meth:`to_dict` made."""
+        listed = {name: tuple(saved[name]) for name in ("stacks", "tasks", "regimes")}
+        return cls(**saved | listed | {"sampling": Sampling(**saved["sampling"])})
+
+    def differences(self, other: Settings) -> list[str]:
+        """Every choice that differs, as ``name: mine, then the other's``."""
+        pairs = ((entry.name, getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(self))
+        return [f"{name}: {mine}, then {others}" for name, mine, others in pairs if mine != others]
