@@ -117,7 +117,7 @@ class Agent:
             except ModelError as error:
                 error.attempts = tuple(attempts)
                 raise
-            attempts.append(Attempt(completion, _result(completion)))
+            attempts.append(Attempt(completion, result_of(completion)))
             failure = attempts[-1].failure
             if failure is None:
                 break
@@ -125,7 +125,8 @@ class Agent:
         return tuple(attempts)
 
 
-def _result(completion: Completion) -> Artifact | ArtifactError:
+def result_of(completion: Completion) -> Artifact | ArtifactError:
+    """The artifact that a completion holds, or why it holds none. An answer that was cut off is said to be just that."""
     try:
         return parse(completion.text)
     except ArtifactError as error:

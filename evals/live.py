@@ -128,12 +128,13 @@ class LiveRun:
 
     def _tried(self, planned: PlannedTrial, trial: Trial) -> Trial:
         """The trial after one more try: with its answer, or with one fault more."""
-        self.model.begin(planned.regime, after_fault=bool(trial.faults))
+        self.model.begin(planned.regime)
         sampling = replace(self.settings.sampling, seed=trial.seed)
         started = time.perf_counter()
         try:
             reply = self.agent.run(planned.stack, planned.task.request, USER_ID, sampling)
         except (ModelError, MemoryStoreError) as error:
+            self.model.doubt_cache()
             fault = self._fault(planned, error, time.perf_counter() - started)
             return replace(trial, faults=(*trial.faults, fault))
         facts, seconds = _retrieved(reply.context)

@@ -42,11 +42,14 @@ class ObservedModel:
     _regime: Regime = "warm"
     _cache_unknown: bool = False
 
-    def begin(self, regime: Regime, *, after_fault: bool = False) -> None:
-        """Forget the calls so far and go on in ``regime``; the next call after a fault counts as cold."""
+    def begin(self, regime: Regime) -> None:
+        """Forget the calls so far and go on in ``regime``."""
         self.calls.clear()
         self._regime = regime
-        self._cache_unknown = self._cache_unknown or after_fault
+
+    def doubt_cache(self) -> None:
+        """Have the next call count as cold: after a fault nobody knows what the server still holds."""
+        self._cache_unknown = True
 
     def complete(self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None) -> Completion:
         """See :meth:`agent.model.ChatModel.complete`.

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from agent.model import Completion
-from evals.trials import AttemptRecord, Trial
+from evals.fingerprint import Fingerprint
+from evals.ladder import Outcome
+from evals.runfile import Header
+from evals.schedule import Regime
+from evals.settings import Settings
+from evals.trials import AttemptRecord, Fault, Trial
+
+VALID = Outcome("code parses", "py", declared="py")
+EMPTY = Outcome("nothing", "py", "other", "not JSON: the answer is empty")
+TIMEOUT = Fault("ModelTimeoutError", "silent", 0.5, (), "", None, None, ())
 
 
 def completion(
@@ -13,12 +22,29 @@ def completion(
     return Completion(prompt, answer, None, ttft, latency, "stop", text)
 
 
-def attempt(*, valid: bool, ttft: float | None = 0.1, latency: float = 1.0) -> AttemptRecord:
+def attempt(*, valid: bool, ttft: float | None = 0.1, latency: float = 1.0, answer: int = 20) -> AttemptRecord:
     """A recorded attempt."""
-    failure, rung = (None, "schema-valid") if valid else ("not JSON: the answer is empty", "answered")
-    return AttemptRecord(completion(ttft=ttft, latency=latency), failure, rung, json_in_fence=False)
+    return AttemptRecord(completion(ttft=ttft, latency=latency, answer=answer), VALID if valid else EMPTY, "warm", ())
 
 
-def trial(*valid: bool, task: str = "a", stack: str = "naive", epoch: int = 1, fault: str | None = None) -> Trial:
-    """A trial with one attempt for every outcome given."""
-    return Trial(epoch, task, stack, 7, None, None, tuple(attempt(valid=outcome) for outcome in valid), fault)
+def trial(
+    *valid: bool, task: str = "a", stack: str = "naive", epoch: int = 1, regime: Regime = "warm", fault: Fault | None = None
+) -> Trial:
+    """A trial with one attempt for every outcome given, or one that a fault ended."""
+    attempts = () if fault else tuple(attempt(valid=outcome) for outcome in valid)
+    faults = (fault,) if fault else ()
+    return Trial(epoch, task, stack, regime, 7, "2026-01-01T00:00:00.000+00:00", None, None, attempts, faults)
+
+
+def settings(
+    *tasks: str, stacks: tuple[str, ...] = ("naive",), epochs: int = 1, regimes: tuple[Regime, ...] = ("warm",)
+) -> Settings:
+    """What a run was asked for."""
+    return Settings("embedded", None, None, stacks, tasks or ("a",), epochs, 0, regimes)
+
+
+def header(asked: Settings | None = None) -> Header:
+    """The header of a run."""
+    target = {"kind": "embedded", "model": "m", "server": "s", "context_length": None, "disclaimer": ""}
+    marks = Fingerprint({"model": {"name": "m"}}, {"cores": 2}, {"commit": None})
+    return Header("20260101-000000-abcdef01", asked or settings(), target, marks)

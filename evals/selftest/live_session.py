@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evals.runs import SavedRun, load_run
 from evals.selftest.scripted_server import Response, Route, as_json, chat_stream, embeddings
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,12 @@ class Finished:
         (file,) = (self.storage / "journals").glob("*.jsonl")
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         return [line["trial"] for line in lines if "trial" in line]
+
+    @property
+    def run(self) -> SavedRun:
+        """The one saved run, as the loader reads it."""
+        (file,) = self.storage.glob("*/*.json")
+        return load_run(file)
 
 
 def pytest_session(storage: Path | None, *arguments: str, environment: dict[str, str] | None = None) -> Finished:

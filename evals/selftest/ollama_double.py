@@ -15,13 +15,20 @@ _DIMENSIONS = 768
 
 @dataclass
 class OllamaDouble:
-    """The running double. ``loaded`` are the models that were preloaded, with the ``keep_alive`` they were given."""
+    """The running double.
+
+    ``loaded`` are the models that were preloaded, with the ``keep_alive`` they were given. ``kept_turns`` is how many of the last
+    turns fit into its context: the older ones are dropped, with HTTP 200, as Ollama does. ``renders`` says whether it knows
+    ``_debug_render_only``.
+    """
 
     server: ScriptedServer
     models: Sequence[str]
     context_length: int
     answer: str
     loaded: dict[str, Any] = field(default_factory=dict)
+    kept_turns: int | None = None
+    renders: bool = True
 
     def tags(self, _: dict[str, Any]) -> Response:
         """The models that are present."""
@@ -43,8 +50,27 @@ class OllamaDouble:
         )
 
     def chat(self, body: dict[str, Any]) -> Response:
-        """Stream the answer, as ``/v1/chat/completions`` does."""
-        return chat_stream([self.answer]) if _tagged(body["model"]) in self.models else _not_found(body["model"])
+        """Stream the answer, as ``/v1/chat/completions`` does; a prompt token is a character."""
+        if _tagged(body["model"]) not in self.models:
+            return _not_found(body["model"])
+        return chat_stream([self.answer], prompt_tokens=len(self._rendered(body)))
+
+    def render(self, body: dict[str, Any]) -> Response:
+        """What ``/api/chat`` answers to ``_debug_render_only``; a version that does not know it answers the chat."""
+        answered: dict[str, Any] = {"model": body["model"], "created_at": "2026-01-01T00:00:00Z", "done": True}
+        if self.renders and body.get("_debug_render_only"):
+            return as_json(answered | {"_debug_info": {"rendered_template": self._rendered(body)}})
+        return as_json(answered | {"message": {"role": "assistant", "content": self.answer}})
+
+    def show(self, body: dict[str, Any]) -> Response:
+        """What ``/api/show`` tells: the template, and no digest."""
+        return as_json({"template": "{{ .Prompt }}", "parameters": "", "details": _described(body["model"])["details"]})
+
+    def _rendered(self, body: dict[str, Any]) -> str:
+        system = [message for message in body["messages"] if message["role"] == "system"]
+        turns = [message for message in body["messages"] if message["role"] != "system"]
+        kept = turns if self.kept_turns is None else turns[-self.kept_turns :]
+        return "".join(f"<{message['role']}>{message['content']}\n" for message in [*system, *kept])
 
     def embed(self, body: dict[str, Any]) -> Response:
         """Embed by words, as ``/v1/embeddings`` does."""
@@ -63,6 +89,8 @@ def ollama_double(
             "GET /api/tags": double.tags,
             "GET /api/ps": double.processes,
             "POST /api/generate": double.generate,
+            "POST /api/chat": double.render,
+            "POST /api/show": double.show,
             "POST /v1/chat/completions": double.chat,
             "POST /v1/embeddings": double.embed,
         }

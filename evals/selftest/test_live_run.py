@@ -26,7 +26,7 @@ from evals.selftest.live_session import (
     routes,
     valid,
 )
-from evals.selftest.scripted_server import Response, ScriptedServer, as_json, chat_stream, scripted_server
+from evals.selftest.scripted_server import ScriptedServer, chat_stream, scripted_server
 from fixtures.data import load_history, load_preferences, load_tasks
 
 TASKS = ("dashboard-card", "download-sizes", "dark-theme")
@@ -48,8 +48,8 @@ def finished(session: tuple[Finished, ScriptedServer]) -> Finished:
 
 @pytest.fixture
 def asked(session: tuple[Finished, ScriptedServer]) -> list[dict[str, Any]]:
-    """The chat requests of the run's trials: those after the two of the warm-up."""
-    return session[1].bodies(CHAT)[2:]
+    """The chat requests of the run's trials: those after the four that look whether the prompts fit."""
+    return session[1].bodies(CHAT)[4:]
 
 
 def test_invalid_answers_are_expected_failures(finished: Finished) -> None:
@@ -60,14 +60,14 @@ def test_invalid_answers_are_expected_failures(finished: Finished) -> None:
 
 def test_every_stack_has_its_verdict(finished: Finished) -> None:
     """The summary and the saved run hold the share of every stack with its interval, and its verdict."""
-    assert "naive: NOT JUDGED, 0% valid [0%, 71%] over 3 tasks; it has no floor" in finished.output
-    assert "optimized: INCONCLUSIVE, 100% valid [29%, 100%] over 3 tasks" in finished.output
+    assert "naive-warm: NOT JUDGED, 0% valid [0%, 71%] over 3 tasks; it has no floor" in finished.output
+    assert "optimized-warm: INCONCLUSIVE, 100% valid [29%, 100%] over 3 tasks" in finished.output
     judgements = finished.saved["evals"]["judgements"]
     assert {stack: judged["verdict"] for stack, judged in judgements.items()} == {
-        "naive": "NOT JUDGED",
-        "optimized": "INCONCLUSIVE",
+        "naive-warm": "NOT JUDGED",
+        "optimized-warm": "INCONCLUSIVE",
     }
-    assert judgements["optimized"]["share"]["value"] == 1.0
+    assert judgements["optimized-warm"]["share"]["value"] == 1.0
 
 
 def test_the_floor_is_inconclusive_for_three_tasks(finished: Finished) -> None:
@@ -83,7 +83,7 @@ def test_every_planned_trial_is_saved_once_and_in_order(finished: Finished) -> N
 
     expected = [list(planned.key) for planned in plan(tasks, list(STACKS.values()), 2, 5)]
     saved = finished.saved["evals"]["trials"]
-    assert [[trial["epoch"], trial["task"], trial["stack"]] for trial in saved] == expected
+    assert [[trial["epoch"], trial["task"], trial["stack"], trial["regime"]] for trial in saved] == expected
     assert saved == finished.journalled
 
 
@@ -124,24 +124,29 @@ def test_the_optimized_stack_sends_five_facts_and_corrects_once(asked: list[dict
 
 
 def test_entries_hold_the_real_distributions(finished: Finished) -> None:
-    """The pytest-benchmark entries hold, value by value, what the trials measured."""
-    trials = finished.saved["evals"]["trials"]
-    entries = {entry["name"]: entry for entry in finished.saved["benchmarks"]}
-    assert sorted(entries) == ["test_latency[naive]", "test_latency[optimized]", "test_ttft[naive]", "test_ttft[optimized]"]
-    for stack in ("naive", "optimized"):
-        mine = [[attempt["completion"] for attempt in trial["attempts"]] for trial in trials if trial["stack"] == stack]
-        assert entries[f"test_ttft[{stack}]"]["stats"]["data"] == [attempts[0]["ttft"] for attempts in mine]
-        assert entries[f"test_latency[{stack}]"]["stats"]["data"] == [sum(a["latency"] for a in attempts) for attempts in mine]
+    """The pytest-benchmark entries hold, value by value, what the trials measured; retrieval only where memory is asked."""
+    entries = {entry["name"]: entry["stats"]["data"] for entry in finished.saved["benchmarks"]}
+    expected: dict[str, list[float | None]] = {}
+    for series in finished.run.header.settings.series:
+        trials = [trial for trial in finished.run.trials if trial.series == series]
+        expected |= {
+            f"test_ttft[{series}]": [trial.first.completion.ttft for trial in trials],
+            f"test_decode[{series}]": [trial.first.completion.decode for trial in trials],
+            f"test_latency[{series}]": [trial.latency for trial in trials],
+        }
+    asking = [trial.retrieval_seconds for trial in finished.run.trials if trial.stack == "optimized"]
+    assert entries == expected | {"test_retrieval[optimized-warm]": asking}
 
 
 def test_entries_carry_tokens_and_outcomes(finished: Finished) -> None:
     """extra_info has the token distributions, the number of attempts and the outcomes of every trial."""
-    entry = next(entry for entry in finished.saved["benchmarks"] if entry["name"] == "test_latency[optimized]")
+    entry = next(entry for entry in finished.saved["benchmarks"] if entry["name"] == "test_latency[optimized-warm]")
     info = entry["extra_info"]
-    assert (info["attempts"], info["valid_first"], info["valid"]) == ([2] * 6, [False] * 6, [True] * 6)
+    assert (info["attempts"], info["rung_first"], info["cause_first"]) == ([2] * 6, ["answered"] * 6, ["prose around JSON"] * 6)
+    assert (info["regime"], len(info["rung"])) == ("warm", 6)
     assert len(info["prompt_tokens"]["values"]) == info["prompt_tokens"]["n"] == 6
     assert info["completion_tokens"]["p50"] > 0
-    assert info["partial"] is False
+    assert info["complete"] is True
     assert entry["options"]["timer"] == clock.__name__
 
 
@@ -161,7 +166,7 @@ def test_pytest_benchmark_opens_a_saved_run(finished: Finished) -> None:
     command = [sys.executable, "-m", "pytest_benchmark", f"--storage=file://{finished.storage}", "compare", "0001"]
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert shown.returncode == 0
-    assert "test_ttft[optimized]" in shown.stdout
+    assert "test_ttft[optimized-warm]" in shown.stdout
 
 
 def test_a_saved_run_has_no_volatile_machine_facts(finished: Finished) -> None:
@@ -170,62 +175,39 @@ def test_a_saved_run_has_no_volatile_machine_facts(finished: Finished) -> None:
 
 
 def test_a_deselected_aggregate_loses_nothing(tmp_path: Path) -> None:
-    """With -k that leaves out trials and aggregates, what was measured is saved, marked partial and not judged."""
+    """With -k that leaves out trials and aggregates, what was measured is saved, marked incomplete and not judged."""
     with scripted_server(routes(valid)) as server:
         finished = live_session(server.url, tmp_path, *CHOICE, "-k", "e1-dashboard")
     assert finished.code == 0
-    assert "PARTIAL: 10 of 12 planned trials were not run" in finished.output
-    assert finished.saved["evals"]["partial"] is True
-    assert len(finished.saved["evals"]["missing"]) == 10
-    assert len(finished.saved["benchmarks"]) == 4
-    assert all(entry["extra_info"]["partial"] for entry in finished.saved["benchmarks"])
+    assert "INCOMPLETE: 10 of 12 planned trials were not run" in finished.output
+    assert (finished.run.complete, len(finished.run.missing)) == (False, 10)
+    assert len(finished.saved["benchmarks"]) == 7
+    assert not any(entry["extra_info"]["complete"] for entry in finished.saved["benchmarks"])
 
 
-def test_aggregates_do_not_judge_a_partial_run(tmp_path: Path) -> None:
+def test_aggregates_do_not_judge_an_incomplete_run(tmp_path: Path) -> None:
     """With trials missing the floor is inconclusive, whatever the others show."""
     with scripted_server(routes(valid)) as server:
         finished = live_session(server.url, tmp_path, *CHOICE, "-k", "e1 or schema")
     assert finished.code == 1
-    assert "INCONCLUSIVE: a partial run, 6 of 12 planned trials were not run" in finished.output
-
-
-def test_a_server_fault_is_no_wrong_answer(tmp_path: Path) -> None:
-    """A trial that a fault ends fails as an infrastructure fault, is in no figure, and -x still saves the trials before it."""
-    answers = iter([valid, valid, valid, out_of_memory])
-
-    def chat(body: dict[str, Any]) -> Response:
-        return next(answers)(body)
-
-    with scripted_server(routes(chat)) as server:
-        finished = live_session(server.url, tmp_path, *CHOICE, "-x")
-    assert finished.code == 1
-    assert "infrastructure fault, not an answer: ModelStatusError" in finished.output
-    assert "1 trial(s) met an infrastructure fault" in finished.output
-    assert [bool(trial["fault"]) for trial in finished.saved["evals"]["trials"]] == [False, True]
-    assert finished.saved["evals"]["partial"] is True
-
-
-def out_of_memory(body: dict[str, Any]) -> Response:
-    """A server that fails."""
-    return as_json({"error": {"message": "out of memory"}}, 500)
+    assert "INCONCLUSIVE: an incomplete run, 6 of 12 planned trials were not run" in finished.output
 
 
 def test_runxfail_does_not_change_outcomes(tmp_path: Path) -> None:
     """Outcomes come from the journal: --runxfail turns reports green and leaves the record as it was."""
-    with scripted_server(routes(lambda _: chat_stream(["No."]))) as server:
+    with scripted_server(routes(lambda body: chat_stream(["No."], prompt_tokens=prompt_length(body)))) as server:
         finished = live_session(server.url, tmp_path, "--task", "dark-theme", "--epochs", "1", "--stack", "naive", "--runxfail")
     assert finished.code == 0
-    assert [trial["attempts"][0]["failure"] for trial in finished.saved["evals"]["trials"]] == [
-        "not JSON: the answer does not begin with {; it must be the JSON object alone"
-    ]
+    (outcome,) = [trial.last.outcome for trial in finished.run.trials]
+    assert outcome.failure == "not JSON: the answer does not begin with {; it must be the JSON object alone"
 
 
 def test_an_answer_without_content_is_invalid_and_has_no_ttft(tmp_path: Path) -> None:
     """An empty answer is recorded with no TTFT, and the TTFT that was never measured is said to be missing."""
-    with scripted_server(routes(lambda _: chat_stream([]))) as server:
+    with scripted_server(routes(lambda body: chat_stream([], prompt_tokens=prompt_length(body)))) as server:
         finished = live_session(server.url, tmp_path, "--task", "dark-theme", "--epochs", "1", "--stack", "naive")
-    assert finished.saved["evals"]["trials"][0]["attempts"][0]["completion"]["ttft"] is None
-    assert "INCONCLUSIVE: nothing was measured for naive: no trial has a ttft" in finished.output
+    assert finished.run.trials[0].first.completion.ttft is None
+    assert "INCONCLUSIVE: nothing was measured for naive-warm: no trial has a ttft" in finished.output
 
 
 @pytest.mark.parametrize(
@@ -250,7 +232,12 @@ def test_a_target_that_is_not_there_is_one_error(tmp_path: Path, target: str, tr
     [
         (["--stack", "clever"], "--stack clever is unknown; there are: naive, optimized"),
         (["--task", "nope*"], "--task nope* matches no task; there are: dashboard-card"),
-        (["--epochs", "0"], "--epochs is 1 or more"),
+        (["--epochs", "0"], "--epochs is 1 or more; this is 0"),
+        (["--max-tokens", "0"], "--max-tokens is 1 or more; this is 0"),
+        (["--deadline", "0"], "--deadline is more than 0"),
+        (["--deadline", "nan"], "--deadline is more than 0"),
+        (["--fault-budget", "2"], "--fault-budget is a share from 0 to 1; this is 2.0"),
+        (["--resume"], "there is none yet"),
         (["--ff"], "live runs do not take --ff"),
         (["--benchmark-cprofile=cumtime"], "live runs do not take --benchmark-cprofile"),
         (["--benchmark-disable"], "live runs do not take --benchmark-disable"),
@@ -300,4 +287,4 @@ def test_collecting_imports_nothing_heavy(tmp_path: Path) -> None:
     code, *modules = json.loads(done.stdout.splitlines()[-1])
     assert code == 0
     assert {"evals.plugin", "evals.test_stacks"} <= set(modules)
-    assert set(modules).isdisjoint({"mem0", "openai", "xllamacpp", "scipy", "numpy", "rich.table"})
+    assert set(modules).isdisjoint({"mem0", "openai", "xllamacpp", "scipy", "numpy", "rich.table", "tree_sitter", "jsonschema"})

@@ -135,7 +135,7 @@ def test_ttft_skips_the_role_chunk(server: ScriptedServer) -> None:
     completion = _complete(server, chat_stream(["Hel", "lo"], first_pause=0.2, pause=0.1))
     assert completion.ttft is not None
     assert completion.ttft >= 0.2
-    assert completion.latency >= completion.ttft + 0.1
+    assert completion.latency >= 0.3
 
 
 def test_no_text_has_no_ttft(server: ScriptedServer) -> None:

@@ -182,24 +182,48 @@ def test_a_host_that_is_none_is_an_error(monkeypatch: pytest.MonkeyPatch, host: 
         ollama.base_url()
 
 
-def test_preloading_loads_for_good(double: OllamaDouble) -> None:
-    """Preloading keeps the model loaded and returns the context length that it was loaded with."""
+@pytest.mark.parametrize(("asked", "kept"), [({}, -1), ({"keep_alive": None}, None)])
+def test_preloading_loads(double: OllamaDouble, asked: dict[str, None], kept: int | None) -> None:
+    """Preloading keeps the model loaded for good, or as long as the server keeps it by itself."""
+    ollama.preload(double.server.url, "gemma3:4b", **asked)
+    assert double.loaded == {"gemma3:4b": kept}
+
+
+def test_a_model_is_described(double: OllamaDouble) -> None:
+    """A loaded model is described by its digest, size, quantization, template and the context length that it was loaded with."""
     double.context_length = 8192
-    assert ollama.preload(double.server.url, "gemma3:4b") == 8192
-    assert double.loaded == {"gemma3:4b": -1}
+    ollama.preload(double.server.url, "gemma3:4b")
+    assert ollama.describe(double.server.url, "gemma3:4b") == ollama.LoadedModel(
+        digest="a2af6cc3",
+        parameter_size="4.3B",
+        quantization="Q4_K_M",
+        template="{{ .Prompt }}",
+        context_length=8192,
+        gpu_share=0.0,
+    )
 
 
-def test_preloading_finds_the_latest(double: OllamaDouble) -> None:
+def test_describing_finds_the_latest(double: OllamaDouble) -> None:
     """A model without a tag is found among the loaded ones under ``:latest``."""
-    double.loaded["gemma3:4b"] = -1
-    assert ollama.preload(double.server.url, "nomic-embed-text") == 4096
+    ollama.preload(double.server.url, "nomic-embed-text")
+    assert ollama.describe(double.server.url, "nomic-embed-text").context_length == 4096
 
 
 @pytest.mark.parametrize("entry", [[], [{"name": "gemma3:4b"}], [{"name": "other:1b", "context_length": 9}]])
 def test_a_context_length_that_is_not_reported_is_none(double: OllamaDouble, entry: list[object]) -> None:
     """Older versions do not report the context length: it is unknown then, not zero and not another model's."""
     double.server.routes["GET /api/ps"] = lambda _: as_json({"models": entry})
-    assert ollama.preload(double.server.url, "gemma3:4b") is None
+    described = ollama.describe(double.server.url, "gemma3:4b")
+    assert (described.context_length, described.gpu_share) == (None, None)
+
+
+@pytest.mark.parametrize(("renders", "expected"), [(True, "<user>Hi\n"), (False, "")])
+def test_a_prompt_is_rendered_where_ollama_can(double: OllamaDouble, *, renders: bool, expected: str) -> None:
+    """The rendered prompt comes back, and nothing from a version that answers instead of rendering."""
+    double.renders = renders
+    assert ollama.render(double.server.url, "gemma3:4b", [{"role": "user", "content": "Hi"}]) == expected
+    (asked,) = double.server.bodies("POST /api/chat")
+    assert (asked["stream"], asked["options"]) == (False, {"num_predict": 1})
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error(double: OllamaDouble) -> None:

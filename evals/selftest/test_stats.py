@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.selftest.factories import trial
+from evals.selftest.factories import TIMEOUT, trial
 from evals.stats import clopper_pearson, hoeffding, valid_share
 
 
@@ -87,7 +87,7 @@ def test_the_share_counts_the_last_attempt() -> None:
 
 def test_faults_are_no_wrong_answers() -> None:
     """A trial that an infrastructure fault ended is in no share."""
-    share = valid_share([trial(True, task="a"), trial(False, task="b", fault="ModelTimeoutError: silent")])
+    share = valid_share([trial(True, task="a"), trial(False, task="b", fault=TIMEOUT)])
     assert (share.value, share.tasks) == (1.0, 1)
 
 

@@ -1,0 +1,94 @@
+"""Syntax: what parses in which language, and what only looks as if it did."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals.syntax import flaw
+from fixtures.data import LANGUAGES
+
+PARSES = {
+    "component": ("tsx", "export function Card({ n }: { n: number }) {\n  return <p className='x'>{n}</p>;\n}"),
+    "generic": ("ts", "export const first = <T,>(items: T[]): T | undefined => items[0];"),
+    "interface": ("ts", "interface User { id: string }"),
+    "type assertion": ("ts", "const n = <number>value;"),
+    "template literal": ("js", "console.log(`${a} and \\`b\\``);"),
+    "regular expression": ("js", "const quote = /[\"'\\\\]/g;"),
+    "function": ("py", "def f(x: int) -> int:\n    return x\n"),
+    "bad escape in a string": ("py", "pattern = '\\d'\n"),
+    "one call": ("py", "print('hi')"),
+    "rule": ("css", ".a > .b:hover { color: var(--x); }"),
+    "at rule": ("css", "@media (min-width: 40rem) { .a { display: grid; } }"),
+    "import": ("css", '@import "a.css";'),
+    "one command": ("sh", 'rm -rf "build"'),
+    "loop": ("sh", '#!/usr/bin/env bash\nfor f in *.log; do echo "$f"; done'),
+    "heredoc": ("sh", "cat <<'EOF'\nSure, here it is\nEOF"),
+    "non-ASCII": ("js", "const größe = '🚀';"),
+}
+
+DOES_NOT_PARSE = {
+    "empty body": ("ts", "function f( {", "line 1: it does not parse"),
+    "jsx in ts": ("ts", "export const a = <div className='x'>hi</div>;", "does not parse"),
+    "types in js": ("js", "const x: number = 1;", "does not parse"),
+    "prose": ("ts", "Here is the component you asked for.", "does not parse"),
+    "one word": ("ts", "Done!", "no construct of ts"),
+    "words with semicolons": ("js", "a; b; c", "no construct of js"),
+    "label": ("js", "Note: below", "no construct of js"),
+    "comment": ("js", "// the code", "no construct of js"),
+    "fence": ("py", "```python\nx = 1\n```", "line 1:"),
+    "annotation only": ("py", "Note: this", "no construct of Python"),
+    "docstring only": ("py", '"""Does something."""', "no construct of Python"),
+    "missing colon": ("py", "def f()\n    pass", "line 1: expected ':'"),
+    "NUL": ("py", "x = '\0'", "null bytes"),
+    "deep": ("py", "(" * 10_000, ""),
+    "selector alone": ("css", "body", "does not parse"),
+    "declaration alone": ("css", "color: red;", "no construct of css"),
+    "open block": ("css", ".a { color: red;", "line 1"),
+    "prose as a command": ("sh", "Here is a script that deletes old files.", "no construct of sh"),
+    "open quote": ("sh", "echo 'hi", "does not parse"),
+    "missing fi": ("sh", "if true; then\n  echo hi\n", "line 3: fi is missing"),
+    "shebang alone": ("sh", "#!/bin/bash\n", "no construct of sh"),
+}
+
+
+@pytest.mark.parametrize(("language", "code"), PARSES.values(), ids=PARSES)
+def test_code_parses(language: str, code: str) -> None:
+    """Code in its language has no flaw."""
+    assert flaw(code, language) is None
+
+
+@pytest.mark.parametrize(("language", "code", "reason"), DOES_NOT_PARSE.values(), ids=DOES_NOT_PARSE)
+def test_what_is_no_code_is_refused_with_its_reason(language: str, code: str, reason: str) -> None:
+    """Broken code, and prose that happens to parse, have a flaw that says what it is and where."""
+    found = flaw(code, language)
+    assert found is not None
+    assert reason in found
+
+
+def test_prose_with_a_command_is_the_known_limit() -> None:
+    """A sentence that begins with the name of a command passes for a script: the limit that the module states."""
+    assert flaw("find the files that are older than a week", "sh") is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@given(code=st.text())
+def test_any_text_is_judged(language: str, code: str) -> None:
+    """Whatever the text is, it parses or has a flaw, and nothing is raised, warned of or executed."""
+    text = code.encode("utf-8", "replace").decode()
+    with warnings.catch_warnings(action="error"):
+        assert flaw(text, language) is None or flaw(text, language)
+
+
+def test_characters_beyond_ascii_crash_no_shell_grammar() -> None:
+    """A brace before any character of another plane, which crashes tree-sitter-bash 0.25.1, is judged like other text."""
+    assert all(flaw(f"echo {{{chr(point)}", "sh") is None for point in range(0x10000, 0x110000, 0x1F1))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_deep_nesting_is_judged(language: str) -> None:
+    """A hundred thousand open brackets neither crash nor recurse."""
+    assert flaw("([{" * 33_000, language) is not None
