@@ -78,6 +78,8 @@ def _refuse_contradictions(run: SavedRun, part: dict[str, Any]) -> None:
         raise RunFileError(f"{run.file}: {_PART}.missing: {min(both)} is said to be missing and is there")
     if planned := _planned(run.header) ^ {*keys, *run.missing}:
         raise RunFileError(f"{run.file}: {_PART}.trials: {min(planned)} is neither there nor missing, or was never planned")
+    if tuple(map(_key, part["faulted"])) != run.faulted:
+        raise RunFileError(f"{run.file}: {_PART}.faulted: its trials say that these ended in a fault: {run.faulted}")
     if part["complete"] != run.complete:
         raise RunFileError(f"{run.file}: {_PART}.complete: it says {part['complete']}, and its trials say {run.complete}")
     for index, trial in enumerate(run.trials):
@@ -91,8 +93,6 @@ def _planned(header: Header) -> set[TrialKey]:
 
 
 def _refuse_impossible(run: SavedRun, place: str, trial: Trial) -> None:
-    if not trial.attempts and not trial.faults:
-        raise RunFileError(f"{run.file}: {place}: it has neither an attempt nor a fault")
     attempts = [*trial.attempts, *(attempt for fault in trial.faults for attempt in fault.attempts)]
     sent = [*(attempt.messages for attempt in attempts), *(fault.messages for fault in trial.faults)]
     if lost := set(itertools.chain(*sent)) - run.messages.keys():

@@ -21,14 +21,18 @@ from evals.journal import read_journal
 from evals.runs import load_run
 from evals.schedule import TrialKey
 from evals.selftest.live_session import ROOT, live_session, prompt_length, routes
-from evals.selftest.scripted_server import Response, ScriptedServer, chat_stream, scripted_server
-from evals.selftest.test_ladder import ANSWERS, VALID
-from evals.trials import Trial
+from evals.selftest.scripted_server import Response, chat_stream, scripted_server
+from evals.selftest.test_ladder import ANSWERS
+from evals.trials import AttemptRecord, Trial
+from fixtures.data import load_tasks
 
 KILLS = 25
-CHOICE = ("--epochs", "3", "--task", "*-*", "--seed", "3")
-TASKS = 10
+TASKS = [task.id for task in load_tasks()[:10]]
+CHOICE = ("--epochs", "3", "--seed", "3", *itertools.chain(*(("--task", task) for task in TASKS)))
 TRIALS = 60
+QUICK = ("--stack", "naive", "--epochs", "3")
+"""Without memory, a session opens in half the time."""
+
 _KINDS = ("valid", "prose before", "inner quote", "missing key", "syntax", "valid")
 
 
@@ -36,39 +40,28 @@ def deterministic(body: dict[str, Any]) -> Response:
     """An answer that depends on nothing but the request: its messages and its seed."""
     asked = json.dumps([body["messages"], body["seed"]]).encode()
     kind = _KINDS[hashlib.sha256(asked).digest()[0] % len(_KINDS)]
-    text = VALID if kind == "valid" else ANSWERS[kind][0]
-    return chat_stream([text], prompt_tokens=prompt_length(body), first_pause=0.005)
+    return chat_stream([ANSWERS[kind][0]], prompt_tokens=prompt_length(body), first_pause=0.01)
 
 
-def outcomes(trials: Iterator[Trial] | tuple[Trial, ...]) -> dict[TrialKey, Any]:
-    """What a trial came to, without its times: seeds, facts, what was sent, answered and counted, and every outcome."""
-    return {trial.key: (trial.seed, trial.facts, trial.faults, tuple(map(_without_times, trial.attempts))) for trial in trials}
+def outcomes(trials: tuple[Trial, ...]) -> dict[TrialKey, Any]:
+    """What every trial came to, without its times: seed, facts, what was sent, answered and counted, and every outcome."""
+    return {trial.key: (trial.seed, trial.facts, trial.faults, [*map(_without_times, trial.attempts)]) for trial in trials}
 
 
-def _without_times(attempt: Any) -> Any:
+def _without_times(attempt: AttemptRecord) -> Any:
     completion = attempt.completion
     counts = (completion.prompt_tokens, completion.completion_tokens, completion.finish_reason, completion.text)
     return attempt.messages, attempt.outcome, attempt.cache, counts
 
 
 @contextlib.contextmanager
-def running(server: ScriptedServer, storage: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(storage: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A live session in a process of its own, killed at the end of the block."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "evals/",
-        "-p",
-        "no:cacheprovider",
-        f"--benchmark-storage=file://{storage}",
-        "-m",
-        "live",
-    ]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("EVALS_", "PYTEST_"))}
-    process = subprocess.Popen(
-        [*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    saving = ["-p", "no:cacheprovider", f"--benchmark-storage=file://{storage}"]
+    command = [sys.executable, "-m", "pytest", "evals/", "-m", "live", *saving, *arguments]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("EVALS_", "PYTEST_"))}
+    silent = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=ROOT, env=clean, stdout=silent, stderr=silent)
     try:
         yield process
     finally:
@@ -81,35 +74,33 @@ def lines_of(storage: Path) -> int:
     return sum(file.read_bytes().count(b"\n") for file in (storage / "journals").glob("*.jsonl"))
 
 
-def kill_after_a_while(server: ScriptedServer, storage: Path, rng: random.Random, arguments: tuple[str, ...]) -> int:
-    """Kill a session at a random moment, mostly between its first and its fourth trial; returns the lines that were written."""
-    before = lines_of(storage)
-    wanted = before + rng.choice([0, 1, 1, 2, 2, 3, 4])
-    with running(server, storage, *arguments) as process:
+def kill_after_a_while(storage: Path, rng: random.Random, arguments: tuple[str, ...]) -> None:
+    """Kill a session at a random moment: mostly between or within its first trials, sometimes while it is still opening."""
+    wanted = lines_of(storage) + rng.choice([0, 0, 1, 1, 2])
+    with running(storage, *arguments) as process:
+        if wanted > 1 and rng.random() < 0.2:
+            time.sleep(rng.uniform(0.2, 1.5))
+            return
         while process.poll() is None and lines_of(storage) <= wanted:
             time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.03))
-    return lines_of(storage) - before
+        time.sleep(rng.uniform(0, 0.02))
 
 
-@pytest.mark.parametrize("seed", [random.SystemRandom().randrange(10**6)])
-def test_a_killed_run_loses_nothing(tmp_path: Path, seed: int) -> None:
+def test_a_killed_run_loses_nothing(tmp_path: Path) -> None:
     """Killed 25 times at random moments and resumed each time, a run of 60 trials ends with every trial once, and with the same
     outcomes as a run that was not interrupted.
     """
-    tasks = list(itertools.chain(*(("--task", task) for task in _ten_tasks())))
-    choice = ("--epochs", "3", "--seed", "3", *tasks)
+    seed = random.SystemRandom().randrange(10**6)
     rng = random.Random(seed)
+    storage = tmp_path / "killed"
     with scripted_server(routes(deterministic)) as server:
-        asked = ("--target", f"{server.url}/v1", "--embedder", f"{server.url}/v1#bag")
-        whole = live_session(server.url, tmp_path / "whole", *choice)
-        storage = tmp_path / "killed"
-        kill_after_a_while(server, storage, rng, (*asked, *choice))
-        for _ in range(KILLS - 1):
-            kill_after_a_while(server, storage, rng, ("--resume",))
+        whole = live_session(server.url, tmp_path / "whole", *CHOICE)
+        asked = ("--target", f"{server.url}/v1", "--embedder", f"{server.url}/v1#bag", *CHOICE)
+        for kill in range(KILLS):
+            kill_after_a_while(storage, rng, ("--resume",) if kill else asked)
         (journal,) = (storage / "journals").glob("*.jsonl")
         kept = len(read_journal(journal).trials)
-        assert kept < TRIALS
+        assert kept < TRIALS, f"seed {seed}: the run was over before it was killed {KILLS} times"
         finished = live_session(server.url, storage, "--resume")
     (file,) = storage.glob("*/*.json")
     run = load_run(file)
@@ -119,7 +110,69 @@ def test_a_killed_run_loses_nothing(tmp_path: Path, seed: int) -> None:
     assert journal.read_bytes().count(b'"trial"') == TRIALS
 
 
-def _ten_tasks() -> list[str]:
-    from fixtures.data import load_tasks
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--epochs", "4"], "was begun with other options: epochs: 3, then 4"),
+        (["--task", "dark-theme"], "was begun with other options: tasks: "),
+        (["--regime", "both"], "was begun with other options: regimes: "),
+        (["--max-tokens", "5"], "was begun with other options: sampling: "),
+    ],
+)
+def test_a_run_goes_on_with_its_own_options(tmp_path: Path, options: list[str], complaint: str) -> None:
+    """Options that differ from those that the run was begun with are refused, and what differs is said."""
+    with scripted_server(routes(deterministic)) as server:
+        live_session(server.url, tmp_path, *QUICK, "-k", "e1-dashboard")
+        refused = live_session(server.url, tmp_path, "--resume", *options)
+    assert refused.code == pytest.ExitCode.USAGE_ERROR
+    assert complaint in refused.output
+    assert "Traceback" not in refused.output
 
-    return [task.id for task in load_tasks()[:TASKS]]
+
+def test_a_run_does_not_go_on_with_another_fingerprint(tmp_path: Path) -> None:
+    """When the served model's context length changed, the run is refused, naming the field, what it was and what it is."""
+    answers = routes(deterministic)
+    with scripted_server(answers) as server:
+        answers["GET /version"] = lambda _: _json({"version": "1"})
+        answers["GET /v1/models"] = lambda _: _json({"data": [{"id": "scripted", "max_model_len": 100_000}]})
+        live_session(server.url, tmp_path, *QUICK, "-k", "e1-dashboard")
+        answers["GET /v1/models"] = lambda _: _json({"data": [{"id": "scripted", "max_model_len": 200_000}]})
+        refused = live_session(server.url, tmp_path, "--resume")
+    assert refused.code == pytest.ExitCode.USAGE_ERROR
+    assert "its fingerprint changed: identity.model.context_length: 100000, then 200000" in refused.output
+
+
+def _json(value: Any) -> Response:
+    return Response([json.dumps(value).encode()])
+
+
+def test_a_complete_run_is_not_resumed(tmp_path: Path) -> None:
+    """There is nothing to go on with in a run that is complete and saved."""
+    with scripted_server(routes(deterministic)) as server:
+        live_session(server.url, tmp_path, *QUICK, "--task", "dark-theme")
+        refused = live_session(server.url, tmp_path, "--resume")
+    assert refused.code == pytest.ExitCode.USAGE_ERROR
+    assert "is complete and saved. Next: begin a new one without --resume" in refused.output
+
+
+def test_a_run_that_was_stopped_goes_on_and_is_complete(tmp_path: Path) -> None:
+    """What -x and -k left out is measured when the run goes on, trials without an answer are run again, and the run that was
+    incomplete in its first file is complete in its second.
+    """
+    count = itertools.count()
+
+    def chat(body: dict[str, Any]) -> Response:
+        # Two looks at the longest prompt; then the third trial meets three faults.
+        if next(count) in (4, 5, 6):
+            return Response(status=500)
+        return chat_stream([ANSWERS["valid"][0]], prompt_tokens=prompt_length(body))
+
+    with scripted_server(routes(chat)) as server:
+        first = live_session(server.url, tmp_path, *QUICK, "-x").run
+        second = live_session(server.url, tmp_path, "--resume")
+    before, after = [load_run(file) for file in sorted(tmp_path.glob("*/*.json"))]
+    assert (len(first.trials), len(first.faulted), before.complete, after.complete) == (3, 1, False, True)
+    assert before.header == after.header
+    (faulted,) = [trial for trial in after.trials if trial.faults]
+    assert (faulted.key, len(faulted.faults), faulted.last.valid) == (first.faulted[0], 3, True)
+    assert "2 of 36 trials are there" in second.output
