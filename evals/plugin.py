@@ -23,6 +23,8 @@ from evals.settings import Settings
 if TYPE_CHECKING:
     from evals.live import LiveRun
 
+SELF_TESTS = Path(__file__).with_name("selftest")
+
 _REFUSED_IN_LIVE_RUNS = {
     "numprocesses": "xdist (-n): live trials are serial",
     "failedfirst": "--ff: it changes the order of trials",
@@ -69,6 +71,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.benchmark_quiet = True
         # A library's warning must not end a run that takes hours.
         config.addinivalue_line("filterwarnings", "default")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the self-tests out of a live run: collecting them takes longer than a trial."""
+    return True if _selects_live(config.option.markexpr) and collection_path == SELF_TESTS else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

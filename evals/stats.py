@@ -35,11 +35,11 @@ def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> t
     """
     if not (0 <= successes <= n and n >= 1 and 0 < confidence < 1):
         raise ValueError(f"no interval for {successes} successes in {n} at confidence {confidence}")
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
-    high = float(beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
     return low, high
 
 

@@ -37,8 +37,8 @@ Route = Callable[[dict[str, Any]], Response]
 @dataclass
 class ScriptedServer:
     """A running server: its URL, its routes (``"POST /v1/chat/completions"`` to a function of the request's body) and every
-    request it has got, as ``(route, body)``, with their ``Authorization`` headers, over
-    ``connections`` connections.
+    request it has got, as ``(route, body)``, with their ``Authorization`` headers, over ``connections`` connections, the last of
+    which was ``accepted`` at that moment of :func:`time.perf_counter`.
     """
 
     url: str
@@ -46,6 +46,8 @@ class ScriptedServer:
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     connections: int = 0
+    accepted: float = 0.0
+    keeps_requests: bool = True
 
     def bodies(self, route: str) -> list[dict[str, Any]]:
         """The bodies of the requests to one route, in order."""
@@ -53,10 +55,11 @@ class ScriptedServer:
 
 
 @contextlib.contextmanager
-def scripted_server(routes: dict[str, Route] | None = None) -> Iterator[ScriptedServer]:
+def scripted_server(routes: dict[str, Route] | None = None, *, keeps_requests: bool = True) -> Iterator[ScriptedServer]:
     """Serve ``routes`` on a free loopback port until the block ends."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.script = ScriptedServer(f"http://127.0.0.1:{server.server_port}", routes or {})
+        url = f"http://127.0.0.1:{server.server_port}"
+        server.script = ScriptedServer(url, routes or {}, keeps_requests=keeps_requests)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
@@ -176,6 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def setup(self) -> None:
+        self.server.script.accepted = time.perf_counter()
         super().setup()
         self.server.script.connections += 1
 
@@ -191,8 +195,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: dict[str, Any]) -> None:
         route = f"{self.command} {self.path}"
-        self.server.script.requests.append((route, body))
-        self.server.script.authorizations.append(self.headers.get("Authorization"))
+        if self.server.script.keeps_requests:
+            self.server.script.requests.append((route, body))
+            self.server.script.authorizations.append(self.headers.get("Authorization"))
         known = self.server.script.routes.get(route)
         self._send(known(body) if known else as_json({"error": {"message": f"no route {route}"}}, 404))
 

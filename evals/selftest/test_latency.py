@@ -36,8 +36,8 @@ def test_each_part_is_found_alone() -> None:
     assert parts == [pytest.approx(row) for row in ([0.2, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 0.7])]
 
 
-def test_the_published_example_is_reproduced() -> None:
-    """Kitagawa's decomposition of 20 x 0.10 against 40 x 0.05: length (40-20) x 0.075 = 1.5, speed (0.05-0.10) x 30 = -1.5."""
+def test_a_product_is_split_as_computed_by_hand() -> None:
+    """20 tokens of 0.10 s against 40 of 0.05 s: length (40-20) x 0.075 = 1.5, speed (0.05-0.10) x 30 = -1.5."""
     assert decode_parts(call(0.1, 2.0, 21), call(0.1, 2.0, 41)) == pytest.approx((1.5, -1.5))
 
 
@@ -62,7 +62,8 @@ def test_only_pairs_count() -> None:
     disturbed = replace(disturbed, attempts=(replace(disturbed.first, cache="cold"),))
     split = split_latency([answered(call(0.1, 1.0, 11)), disturbed], [answered(call(0.2, 1.0, 11), epoch=e) for e in (1, 2, 3)])
     assert split is not None
-    assert (split.pairs, split.total) == (1, pytest.approx(0.1))
+    assert split.pairs == 1
+    assert split.total == pytest.approx(0.1)
 
 
 def test_without_a_pair_there_is_no_split() -> None:
