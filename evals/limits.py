@@ -74,14 +74,25 @@ def floor_for(floors: tuple[Floor, ...], stack: str, target: str) -> Floor | Non
 
 def judge_stack(trials: Sequence[Trial], floor: Floor | None, flaw: str) -> Judgement:
     """Judge the trials of one stack that no fault ended. A run with a ``flaw`` (see :attr:`evals.live.LiveRun.flaw`) is
-    INCONCLUSIVE, whatever its trials show; a stack without a floor is NOT JUDGED.
+    INCONCLUSIVE, whatever its trials show, and so is one that fails by answers alone that were cut off at their limit of tokens;
+    a stack without a floor is NOT JUDGED.
     """
     if not trials:
         return Judgement("INCONCLUSIVE", flaw or "nothing was measured")
     share = valid_share(trials)
     if flaw:
         return Judgement("INCONCLUSIVE", flaw, share)
-    return judge(share, floor) if floor else Judgement("NOT JUDGED", f"{_measured(share)}; it has no floor", share)
+    if floor is None:
+        return Judgement("NOT JUDGED", f"{_measured(share)}; it has no floor", share)
+    judgement = judge(share, floor)
+    if judgement.verdict == "FAIL" and judge(valid_share(trials, cut_off_is_valid=True), floor).verdict != "FAIL":
+        return Judgement("INCONCLUSIVE", f"{_measured(share)}, and {_cut_off(trials)}", share)
+    return judgement
+
+
+def _cut_off(trials: Sequence[Trial]) -> str:
+    number = sum(trial.cut_off for trial in trials)
+    return f"{number} answer(s) were cut off at their limit of tokens, which is no fault of the prompt; raise --max-tokens"
 
 
 def judge(share: Share, floor: Floor) -> Judgement:

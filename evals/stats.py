@@ -68,8 +68,9 @@ def hoeffding(share: float, n: int, confidence: float = CONFIDENCE) -> tuple[flo
     return low, high
 
 
-def valid_share(trials: Iterable[Trial]) -> Share:
-    """The share of valid answers after the retry, among trials without a fault.
+def valid_share(trials: Iterable[Trial], *, cut_off_is_valid: bool = False) -> Share:
+    """The share of valid answers after the retry, among trials without a fault. An answer that was cut off at its limit of tokens
+    is not valid, unless ``cut_off_is_valid`` asks for the most that the share could have been without the limit.
 
     With one epoch every task is one yes or no, and the interval is :func:`clopper_pearson`'s; with several, a task is a rate, and
     the interval is :func:`hoeffding`'s.
@@ -80,7 +81,8 @@ def valid_share(trials: Iterable[Trial]) -> Share:
     by_task: dict[str, list[bool]] = {}
     for trial in trials:
         if trial.fault is None:
-            by_task.setdefault(trial.task, []).append(trial.last.valid)
+            valid = trial.last.valid or (cut_off_is_valid and trial.cut_off)
+            by_task.setdefault(trial.task, []).append(valid)
     rates = [sum(valid) / len(valid) for valid in by_task.values()]
     epochs = max(map(len, by_task.values()), default=0)
     return share_of(sum(rates) / len(rates) if rates else 0.0, len(rates), epochs)

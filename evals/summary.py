@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.errors import CAUSES, Cause
 from evals.distribution import percentile
 from evals.ladder import Outcome
 from evals.latency import LatencySplit, split_latency
@@ -17,7 +17,7 @@ from evals.schedule import Regime, Series
 from evals.trials import Trial
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.table import Table
 
 _NOTHING = "-"
 
@@ -119,20 +119,24 @@ ROWS = (
 
 def summary_lines(run: LiveRun, width: int) -> list[str]:
     """The whole summary as plain lines of at most ``width`` characters where the terminal allows it."""
-    tables = [line for regime in run.settings.regimes for line in ("", *_table_lines(run, regime, width))]
-    return [f"target: {run.target}", *tables, "", *causes_lines(run), "", *summary_notes(run)]
+    by_regime = [line for regime in run.settings.regimes for line in ("", *_regime_lines(run, regime, width))]
+    return [f"target: {run.target}", *by_regime, "", *summary_notes(run)]
 
 
-def _table_lines(run: LiveRun, regime: Regime, width: int) -> list[str]:
+def _regime_lines(run: LiveRun, regime: Regime, width: int) -> list[str]:
+    figures, causes = _rendered(_table(run, regime), width), causes_table(run, regime)
+    return [*figures, *latency_lines(run, regime), *(["", *_rendered(causes, width)] if causes.rows else [])]
+
+
+def _rendered(table: Table, width: int) -> list[str]:
     from rich.console import Console
 
     text = io.StringIO()
-    Console(file=text, width=width, color_system=None).print(_table(run, regime))
-    table = [line.rstrip() for line in text.getvalue().splitlines()]
-    return [*table, *latency_lines(run, regime)]
+    Console(file=text, width=width, color_system=None).print(table)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
-def _table(run: LiveRun, regime: Regime) -> RenderableType:
+def _table(run: LiveRun, regime: Regime) -> Table:
     """The stacks side by side in one regime, with the ratio of every later stack to the first."""
     from rich.table import Table
 
@@ -166,26 +170,36 @@ def _latency_line(first: str, stack: str, split: LatencySplit) -> str:
         "decode speed": split.decode_speed,
         "retry": split.retry,
     }
-    shown = ", ".join(f"{name} {_signed(seconds)}" for name, seconds in parts.items())
-    return f"latency of {stack} minus {first}, mean: {_signed(split.total)} a trial = {shown}"
+    shown = ", ".join(f"{name} {seconds * 1000:+,.1f}" for name, seconds in parts.items())
+    return f"latency of {stack} - {first}, mean: {split.total * 1000:+,.1f} ms = {shown}"
 
 
-def causes_lines(run: LiveRun) -> list[str]:
-    """For every series, what kept answers from the next rung: at the first try, and after the retry."""
-    return [_causes_line(series, run.of_series(series)) for series in run.settings.series]
+def causes_table(run: LiveRun, regime: Regime) -> Table:
+    """What kept answers from the next rung: how many at the first try, and how many after the retry; empty without any."""
+    from rich.table import Table
+
+    trials = [run.of_series(Series(stack, regime)) for stack in run.settings.stacks]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("causes, first try > after retry")
+    for stack in run.settings.stacks:
+        table.add_column(stack, justify="right")
+    for title, holds in _CAUSES.items():
+        counts = [(_count_of(holds, measured, 0), _count_of(holds, measured, -1)) for measured in trials]
+        if any(map(any, counts)):
+            table.add_row(title, *(f"{first} > {last}" for first, last in counts))
+    return table
 
 
-def _causes_line(series: Series, trials: Sequence[Trial]) -> str:
-    first = _counted([trial.first.outcome for trial in trials])
-    last = _counted([trial.last.outcome for trial in trials])
-    return f"{series}, causes at first try: {first}; after retry: {last}"
+def _has_cause(cause: Cause) -> Callable[[Outcome], bool]:
+    return lambda outcome: outcome.cause == cause
 
 
-def _counted(outcomes: Sequence[Outcome]) -> str:
-    counts = Counter(outcome.cause for outcome in outcomes if outcome.cause is not None)
-    mismatches = sum(outcome.mismatch for outcome in outcomes)
-    in_another = f" ({mismatches} in another language than asked for)" if mismatches else ""
-    return (", ".join(f"{count} {cause}" for cause, count in counts.most_common()) or "none") + in_another
+_CAUSES: dict[str, Callable[[Outcome], bool]] = {cause: _has_cause(cause) for cause in CAUSES}
+_CAUSES["in another language than asked"] = lambda outcome: outcome.mismatch
+
+
+def _count_of(holds: Callable[[Outcome], bool], trials: Sequence[Trial], attempt: int) -> int:
+    return sum(holds(trial.attempts[attempt].outcome) for trial in trials)
 
 
 def summary_notes(run: LiveRun) -> list[str]:
@@ -200,7 +214,7 @@ def summary_notes(run: LiveRun) -> list[str]:
         notes.append(
             f"{again} trial(s) were answered at a second or third try, after an infrastructure fault; no time of theirs is warm."
         )
-    if cut := sum(trial.last.outcome.cause == "truncated" for trial in run.trials if trial.attempts):
+    if cut := sum(trial.cut_off for trial in run.trials):
         limit = run.settings.sampling.max_tokens
         notes.append(
             f"{cut} answer(s) were cut off at {limit} tokens, which says nothing about the prompt. Next: --max-tokens {2 * limit}"
@@ -215,10 +229,6 @@ def summary_notes(run: LiveRun) -> list[str]:
 def _verdict_line(run: LiveRun, series: Series) -> str:
     judgement = run.judgement(series)
     return f"{series}: {judgement.verdict}, {judgement.sentence}"
-
-
-def _signed(seconds: float) -> str:
-    return f"{seconds * 1000:+,.1f} ms"
 
 
 def _ratio(value: float | None, reference: float | None) -> str:

@@ -122,6 +122,11 @@ class Trial:
         return self.attempts[-1]
 
     @property
+    def cut_off(self) -> bool:
+        """Whether the last answer was cut off at its limit of tokens, so that nobody knows what it would have been."""
+        return bool(self.attempts) and self.last.outcome.cause == "truncated"
+
+    @property
     def latency(self) -> float:
         """Seconds that all attempts took together, without the look-up in memory."""
         return sum(attempt.completion.latency for attempt in self.attempts)

@@ -11,6 +11,7 @@ from evals.settings import Settings
 from evals.trials import AttemptRecord, Fault, Trial
 
 VALID = Outcome("code parses", "py", declared="py")
+CUT_OFF = Outcome("answered", "py", "truncated", "the answer was cut off after 20 tokens; write a shorter file")
 EMPTY = Outcome("nothing", "py", "other", "not JSON: the answer is empty")
 TIMEOUT = Fault("ModelTimeoutError", "silent", 0.5, (), "", None, None, ())
 

@@ -14,7 +14,7 @@ import pytest
 from agent.errors import CAUSES
 from evals.observer import NONCE_DIGITS
 from evals.runs import SavedRun
-from evals.schedule import Series
+from evals.schedule import REGIMES, Regime, Series
 from evals.selftest.live_session import CHAT, Finished, live_session, prompt_length, routes
 from evals.selftest.scripted_server import Response, Step, chat_chunk, event, scripted_server, usage_chunk
 from evals.selftest.test_ladder import ANSWERS, VALID
@@ -186,12 +186,19 @@ def test_the_look_up_is_recorded_apart(run: SavedRun) -> None:
     assert all(len(trial.facts or ()) == 5 for trial in run.trials if trial.stack == "optimized")
 
 
-def test_the_summary_is_of_these_trials(known: tuple[Finished, list[Truth]], run: SavedRun) -> None:
-    """The printed causes are counted over the trials of their series."""
-    for series in (Series("naive", "warm"), Series("optimized", "cold")):
-        (line,) = [line for line in known[0].output.splitlines() if line.startswith(f"{series}, causes at first try: ")]
-        counts = Counter(trial.first.outcome.cause for trial in run.trials if trial.series == series)
-        first_try = line.partition("; after retry")[0]
-        for cause, count in counts.items():
-            if cause is not None:
-                assert f"{count} {cause}" in first_try
+@pytest.mark.parametrize("regime", REGIMES)
+def test_the_causes_shown_are_those_of_the_trials(known: tuple[Finished, list[Truth]], run: SavedRun, regime: Regime) -> None:
+    """The table of causes counts, for every stack in the regime, the first tries and the last ones."""
+    _, _, below = known[0].output.partition(f"{regime} prefix cache")
+    lines = below.partition("causes, first try > after retry")[2].partition("\n\n")[0].splitlines()[1:]
+    shown = {line[:32].strip(): re.findall(r"(\d+) > (\d+)", line) for line in lines}
+    expected: dict[str, list[tuple[str, str]]] = {}
+    for cause in CAUSES:
+        counts = []
+        for stack in run.header.settings.stacks:
+            outcomes = [(trial.first.outcome, trial.last.outcome) for trial in run.trials if trial.series == Series(stack, regime)]
+            counts.append((str(sum(o.cause == cause for o, _ in outcomes)), str(sum(o.cause == cause for _, o in outcomes))))
+        if any(count != ("0", "0") for count in counts):
+            expected[cause] = counts
+    shown.pop("in another language than asked")
+    assert shown == expected

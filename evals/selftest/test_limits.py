@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.errors import SettingsError
 from evals.limits import TARGETS, Floor, floor_for, judge, judge_stack, load_floors
-from evals.selftest.factories import trial
+from evals.selftest.factories import CUT_OFF, trial
 from evals.stats import share_of
 
 HALF = Floor("optimized", 0.5, "A reason.")
@@ -56,6 +57,19 @@ def test_a_flawed_run_is_inconclusive(floor: Floor | None) -> None:
     """A run with gaps or faults is inconclusive, whatever its trials show and whether or not there is a floor."""
     trials = [trial(True, task=str(number)) for number in range(100)]
     assert judge_stack(trials, floor, "a partial run").verdict == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(("cut", "verdict"), [(12, "INCONCLUSIVE"), (9, "INCONCLUSIVE"), (1, "FAIL"), (0, "FAIL")])
+def test_cut_off_answers_are_no_reason_to_fail(cut: int, verdict: str) -> None:
+    """A stack fails only if it would fail with every answer valid that was cut off; otherwise the limit is named, not the prompt."""
+    whole = [trial(False, task=f"w{number}") for number in range(12 - cut)]
+    short = [trial(False, task=f"s{number}") for number in range(cut)]
+    short = [replace(one, attempts=(replace(one.first, outcome=CUT_OFF),)) for one in short]
+    judgement = judge_stack(whole + short, HALF, "")
+    assert judgement.verdict == verdict
+    assert (f"{cut} answer(s) were cut off" in judgement.sentence) is (verdict == "INCONCLUSIVE")
+    assert judgement.share is not None
+    assert judgement.share.value == 0
 
 
 def test_nothing_measured_is_inconclusive() -> None:
