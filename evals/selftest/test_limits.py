@@ -61,7 +61,7 @@ def test_a_flawed_run_is_inconclusive(floor: Floor | None) -> None:
 
 @pytest.mark.parametrize(("cut", "verdict"), [(12, "INCONCLUSIVE"), (9, "INCONCLUSIVE"), (1, "FAIL"), (0, "FAIL")])
 def test_cut_off_answers_are_no_reason_to_fail(cut: int, verdict: str) -> None:
-    """A stack fails only if it would fail with every answer valid that was cut off; otherwise the limit is named, not the prompt."""
+    """A stack fails only if it would even with every answer valid that was cut off; else the limit is named, not the prompt."""
     whole = [trial(False, task=f"w{number}") for number in range(12 - cut)]
     short = [trial(False, task=f"s{number}") for number in range(cut)]
     short = [replace(one, attempts=(replace(one.first, outcome=CUT_OFF),)) for one in short]

@@ -14,7 +14,8 @@ import pytest
 
 from agent.__main__ import parser
 from agent.targets import engine, minilm
-from evals.selftest.live_session import ROOT, pytest_session
+from evals.selftest.live_session import ROOT, live_session, pytest_session, routes, valid
+from evals.selftest.scripted_server import scripted_server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -40,6 +41,7 @@ def test_every_command_is_of_a_kind_that_is_checked() -> None:
         "python -m agent ",
         "python -m pip install tox && tox run",
         "pytest-benchmark compare 0001 0002",
+        "tox run -e bench",
     )
     assert COMMANDS
     assert [line for line in COMMANDS if not line.startswith(known)] == [
@@ -55,7 +57,20 @@ def test_the_extra_exists() -> None:
     assert "embedded" in project["optional-dependencies"]
 
 
-@pytest.mark.parametrize("command", commands("pytest evals/"))
+RESUME = "pytest evals/ -m live --resume"
+
+
+def test_the_resume_command_goes_on(tmp_path: Path) -> None:
+    """The README's command goes on with a run that was stopped, without any other option."""
+    assert RESUME in commands("pytest evals/")
+    with scripted_server(routes(valid)) as server:
+        live_session(server.url, tmp_path, "--stack", "naive", "--epochs", "1", "-k", "dark-theme")
+        finished = pytest_session(tmp_path, *shlex.split(RESUME)[2:])
+    assert "1 of 12 trials are there" in finished.output
+    assert finished.code == 0
+
+
+@pytest.mark.parametrize("command", [command for command in commands("pytest evals/") if command != RESUME])
 def test_pytest_commands_collect(tmp_path: Path, command: str) -> None:
     """Every pytest command takes its options and finds its trials."""
     finished = pytest_session(tmp_path, *shlex.split(command)[2:], "--collect-only", "-q")
@@ -70,7 +85,7 @@ def test_agent_commands_parse(command: str) -> None:
     assert options.request or options.remember
 
 
-@pytest.mark.parametrize("command", commands("python -m pip install tox"))
+@pytest.mark.parametrize("command", [*commands("python -m pip install tox"), *commands("tox run")])
 def test_tox_commands_name_environments(command: str) -> None:
     """Every tox environment that is named exists."""
     settings = configparser.ConfigParser(interpolation=None)
@@ -87,9 +102,25 @@ def test_the_two_commands_stand_once() -> None:
     ]
 
 
+OPTIONS = (
+    "--target",
+    "--model",
+    "--embedder",
+    "--epochs",
+    "--stack",
+    "--task",
+    "--regime",
+    "--seed",
+    "--max-tokens",
+    "--deadline",
+    "--fault-budget",
+    "--resume",
+)
+
+
 def test_every_option_of_live_runs_is_explained() -> None:
     """The help lists the options that the README names."""
     shown = subprocess.run([sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for option in ("--target", "--model", "--embedder", "--epochs", "--stack", "--task", "--seed"):
+    for option in OPTIONS:
         assert f"`{option}" in README
-        assert f"{option}=" in shown.stdout
+        assert re.search(rf"^  {option}[ =]", shown.stdout, re.MULTILINE)
