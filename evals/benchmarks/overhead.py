@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +21,21 @@ if TYPE_CHECKING:
     from evals.trials import Trial
 
 EPOCHS = 15
-UNCOUNTED = 20
-"""Trials at the beginning that warm up both sides."""
+UNCOUNTED = 10
+"""Trials of each stack at the beginning that warm up both sides."""
+
+_ROW = "{:10} {:>5} {:>10} {:>10} {:>10} {:>10} {:>6}"
 
 
 @dataclass
 class Interleaver:
-    """A pytest plugin that times every trial with all that pytest and the suite do for it, and after it the bare loop."""
+    """A pytest plugin that times every trial with all that pytest and the suite do for it, and after it the bare loop.
+
+    ``pairs`` holds both times by stack, in seconds.
+    """
 
     base_url: str
-    suite: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
+    pairs: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     look_ups: list[float] = field(default_factory=list)
     run: LiveRun | None = None
 
@@ -52,8 +56,7 @@ class Interleaver:
         if planned is not None and self.run is not None:
             trial = self.run.by_key[planned.key]
             look_up = trial.retrieval_seconds or 0.0
-            self.suite.append(took - look_up)
-            self.bare.append(self._bare(self.run, trial))
+            self.pairs.setdefault(trial.stack, []).append((took - look_up, self._bare(self.run, trial)))
             self.look_ups += [look_up] if trial.retrieval_seconds else []
         return result
 
@@ -88,21 +91,28 @@ def main() -> None:
     with known_server() as url, tempfile.TemporaryDirectory() as folder:
         interleaver = Interleaver(f"{url}/v1")
         arguments = ["-m", "live", "--target", f"{url}/v1", "--embedder", f"{url}/v1#bag", "--epochs", str(EPOCHS)]
-        quiet = ["-q", "-p", "no:cacheprovider", f"--benchmark-storage=file://{folder}"]
+        quiet = ["-q", "--no-summary", "-p", "no:cacheprovider", f"--benchmark-storage=file://{folder}"]
         pytest.main(["evals/", *arguments, *quiet], plugins=[interleaver])
         interleaver.client.close()
     _report(interleaver)
 
 
 def _report(measured: Interleaver) -> None:
-    suite, bare = measured.suite[UNCOUNTED:], measured.bare[UNCOUNTED:]
-    added = [ours - theirs for ours, theirs in zip(suite, bare, strict=True)]
-    print(f"\nOverhead: {len(suite)} trials of one call with {CHUNKS} chunks each, interleaved with the bare openai loop")
+    print(f"\nOverhead: calls of {CHUNKS} chunks each, every one made by the suite and then by a bare openai loop")
     print("(journal and fsync on; ladder, pytest and reporting included; memory look-ups apart)\n")
-    for title, values in (("bare openai loop", bare), ("the suite", suite), ("added to a call", added)):
-        print(f"{title:18} median {percentile(values, 0.5) * 1000:6.2f} ms   p95 {percentile(values, 0.95) * 1000:6.2f} ms")
-    print(f"{'look-up in memory':18} median {percentile(measured.look_ups, 0.5) * 1000:6.2f} ms")
-    print(f"ratio of medians: {percentile(suite, 0.5) / percentile(bare, 0.5):.2f}; goal: at most 3 ms added")
+    print(_ROW.format("stack", "calls", "bare p50", "suite p50", "added p50", "added p95", "ratio"))
+    for stack, pairs in measured.pairs.items():
+        print(_ROW.format(*_row(stack, pairs[UNCOUNTED:])))
+    print(
+        f"\nratio: of the medians; memory look-up p50: {percentile(measured.look_ups, 0.5) * 1000:.2f} ms; goal: at most 3 ms added"
+    )
+
+
+def _row(stack: str, pairs: Sequence[tuple[float, float]]) -> tuple[str, ...]:
+    suite, bare = [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
+    added = [ours - theirs for ours, theirs in pairs]
+    figures = (percentile(bare, 0.5), percentile(suite, 0.5), percentile(added, 0.5), percentile(added, 0.95))
+    return stack, str(len(pairs)), *(f"{seconds * 1000:.2f} ms" for seconds in figures), f"{figures[1] / figures[0]:.2f}"
 
 
 if __name__ == "__main__":
