@@ -20,6 +20,7 @@ SCHEMA_FILE = Path(__file__).parents[1] / "fixtures" / "artifact.schema.json"
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
 _OBJECT = re.compile(r'\{\s*"')
 _KEYS = r'"(?:code|language|file_path|explanation)"'
+_KEY = re.compile(_KEYS)
 _KEY_WITH_COLON = re.compile(rf"{_KEYS}\s*:")
 _KEY_AT_END = re.compile(rf"[{{,]\s*{_KEYS}$")
 _CAUSES_OF_VALIDATORS: dict[str, Cause] = {
@@ -105,8 +106,18 @@ def _json_cause(text: str, error: json.JSONDecodeError) -> Cause:
     if not text.lstrip().startswith("{"):
         return "prose around JSON" if _OBJECT.search(text) else "other"
     if error.msg == "Extra data":
-        return "code fence" if "```" in text[error.pos :] else "prose around JSON"
+        return _cause_of_extra_data(text, text[error.pos :])
     return "bad escape or quote" if _is_in_a_string(text, error) else "other"
+
+
+def _cause_of_extra_data(text: str, extra: str) -> Cause:
+    if "```" in extra:
+        return "code fence"
+    if not extra.strip("}] \t\r\n"):
+        return "other"
+    # A quote and a brace inside the code end the object before its other keys.
+    ended_early = bool(_KEY_WITH_COLON.search(extra)) and len(set(_KEY.findall(text[: -len(extra)]))) < 4
+    return "bad escape or quote" if ended_early else "prose around JSON"
 
 
 def _has_fence_outside(text: str) -> bool:
@@ -124,8 +135,9 @@ def _is_in_a_string(text: str, error: json.JSONDecodeError) -> bool:
         return text.rstrip().endswith("}")
     if error.msg == "Expecting value":
         return rest.startswith(("'", "`"))
-    after_string = text[: error.pos].rstrip().endswith('"')
-    return after_string and error.msg.startswith(("Expecting ',", "Expecting ':'")) and not _is_separated(text, error, rest)
+    wants_separator = error.msg.startswith(("Expecting ',", "Expecting ':'"))
+    after_string = bool(rest) and text[: error.pos].rstrip().endswith('"')
+    return wants_separator and after_string and not _is_separated(text, error, rest)
 
 
 def _is_separated(text: str, error: json.JSONDecodeError, rest: str) -> bool:

@@ -31,7 +31,8 @@ class Completion:
     content (``None`` when there was none), ``latency`` to the end of the stream. Token counts are the server's own;
     ``cached_tokens`` is ``None`` when the server does not report it, which is not zero. ``finish_reason`` is ``"stop"``,
     ``"length"`` or what else the server says. ``server_prefill`` is how long the server says that it took for the prompt
-    (llama.cpp's ``timings.prompt_ms``); ``None`` where it does not say.
+    (llama.cpp's ``timings.prompt_ms``); ``None`` where it does not say. A model that thinks first streams its ``reasoning`` apart;
+    ``first_token`` is then earlier than ``ttft``, and otherwise the same.
     """
 
     prompt_tokens: int
@@ -42,21 +43,23 @@ class Completion:
     finish_reason: str
     text: str
     server_prefill: float | None = None
+    first_token: float | None = None
+    reasoning: str = ""
 
     @property
     def prefill(self) -> float:
-        """Seconds until the answer began: TTFT, or the whole latency when no text came."""
-        return self.latency if self.ttft is None else self.ttft
+        """Seconds to the first token, of reasoning or of the answer; the whole latency when none came."""
+        return self.latency if self.first_token is None else self.first_token
 
     @property
     def decode(self) -> float:
-        """Seconds from the first text to the end of the stream."""
+        """Seconds from the first token to the end of the stream."""
         return self.latency - self.prefill
 
     @property
     def decoded_tokens(self) -> int:
         """The tokens that :attr:`decode` was spent on: all but the first one, which ends the prefill."""
-        return 0 if self.ttft is None else max(self.completion_tokens - 1, 0)
+        return 0 if self.first_token is None else max(self.completion_tokens - 1, 0)
 
     @property
     def decode_speed(self) -> float | None:
@@ -94,11 +97,14 @@ class _Stream:
     """What has come of a stream so far."""
 
     started: float = field(default_factory=time.perf_counter)
+    sent: bool = False
+    first_token: float | None = None
     ttft: float | None = None
     finish_reason: str | None = None
     usage: Any = None
     timings: Any = None
     pieces: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     characters: int = 0
 
     @property
@@ -153,8 +159,9 @@ class OpenAIModel:
         import openai
 
         async def restart_clock(_: object) -> None:
-            # What openai takes to build the request, up to 3 ms for a long chat, is no time of the server's.
-            self._stream.started = time.perf_counter()
+            # What openai takes to build the request is no time of the server's; what a redirect takes is.
+            if not self._stream.sent:
+                self._stream.started, self._stream.sent = time.perf_counter(), True
 
         timeouts = self._timeouts
         return openai.AsyncOpenAI(
@@ -202,15 +209,35 @@ def _take(stream: _Stream, chunk: Any, on_text: OnText | None) -> None:
         stream.usage, stream.timings = chunk.usage, (chunk.model_extra or {}).get("timings")
     for choice in chunk.choices[:1]:
         stream.finish_reason = choice.finish_reason or stream.finish_reason
+        if thought := _reasoning(choice.delta):
+            _mark_first_token(stream)
+            _keep(stream, stream.thoughts, thought)
         if text := choice.delta.content:
+            _mark_first_token(stream)
             if stream.ttft is None:
-                stream.ttft = time.perf_counter() - stream.started
-            stream.characters += len(text)
-            stream.pieces.append(text)
-            if stream.characters > MOST_CHARACTERS:
-                raise ModelStreamError(f"the answer is longer than {MOST_CHARACTERS:,} characters: the server does not end it")
+                stream.ttft = time.perf_counter() - stream.started if stream.thoughts else stream.first_token
+            _keep(stream, stream.pieces, text)
             if on_text is not None:
                 on_text(text)
+
+
+def _reasoning(delta: Any) -> str:
+    """What the model thinks: Ollama streams it as ``reasoning``, llama.cpp and vLLM as ``reasoning_content``."""
+    extra = delta.model_extra or {}
+    thought = extra.get("reasoning_content") or extra.get("reasoning")
+    return thought if isinstance(thought, str) else ""
+
+
+def _mark_first_token(stream: _Stream) -> None:
+    if stream.first_token is None:
+        stream.first_token = time.perf_counter() - stream.started
+
+
+def _keep(stream: _Stream, pieces: list[str], text: str) -> None:
+    stream.characters += len(text)
+    pieces.append(text)
+    if stream.characters > MOST_CHARACTERS:
+        raise ModelStreamError(f"the answer is longer than {MOST_CHARACTERS:,} characters: the server does not end it")
 
 
 def _finished(stream: _Stream, latency: float) -> Completion:
@@ -218,7 +245,7 @@ def _finished(stream: _Stream, latency: float) -> Completion:
         raise ModelStreamError("the stream ended without a finish reason: the server stopped in the middle of its answer")
     if stream.usage is None:
         raise ModelStreamError("the stream ended without token usage, although stream_options.include_usage was sent")
-    cached = getattr(getattr(stream.usage, "prompt_tokens_details", None), "cached_tokens", None)
+    cached = _cached_tokens(stream)
     return Completion(
         prompt_tokens=_count(stream.usage.prompt_tokens, "prompt_tokens"),
         completion_tokens=_count(stream.usage.completion_tokens, "completion_tokens"),
@@ -228,7 +255,15 @@ def _finished(stream: _Stream, latency: float) -> Completion:
         finish_reason=stream.finish_reason,
         text=stream.text,
         server_prefill=_server_prefill(stream.timings),
+        first_token=stream.first_token,
+        reasoning=_without_lone_surrogates("".join(stream.thoughts)),
     )
+
+
+def _cached_tokens(stream: _Stream) -> Any:
+    """As OpenAI reports them, or else as llama.cpp's ``timings.cache_n``, which some of its versions have alone."""
+    cached = getattr(getattr(stream.usage, "prompt_tokens_details", None), "cached_tokens", None)
+    return stream.timings.get("cache_n") if cached is None and isinstance(stream.timings, dict) else cached
 
 
 def _server_prefill(timings: Any) -> float | None:

@@ -27,6 +27,9 @@ from fixtures.data import Preference, Task
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("local-agent-evals", "mem0ai", "openai", "qdrant-client", "xllamacpp", "pytest", "pytest-benchmark")
+GRAMMARS = ("tree-sitter", "tree-sitter-bash", "tree-sitter-css", "tree-sitter-javascript", "tree-sitter-typescript")
+"""What decides, with Python's own grammar, whether code parses."""
+
 _PROMPTS = ("rules", "contract", "correction")
 _SECONDS = 10.0
 
@@ -63,8 +66,8 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What a run measures: the texts and choices that its identity is made of."""
+class Inputs:
+    """What goes into a run: the texts and choices that its identity is made of."""
 
     stacks: Sequence[Stack]
     tasks: Sequence[Task]
@@ -74,15 +77,16 @@ class Measured:
     seed: int
 
 
-def fingerprint(target: Target, served: Served, embedder: Embedder | None, measured: Measured) -> Fingerprint:
+def fingerprint(target: Target, served: Served, embedder: Embedder | None, inputs: Inputs) -> Fingerprint:
     """The fingerprint of a run on an open target; ``embedder`` is ``None`` where no stack uses memory."""
-    return Fingerprint(_identity(target, served, embedder, measured), _timing(target, served), _provenance(target))
+    return Fingerprint(_identity(target, served, embedder, inputs), _timing(target, served), _provenance(target))
 
 
-def _identity(target: Target, served: Served, embedder: Embedder | None, measured: Measured) -> dict[str, Any]:
+def _identity(target: Target, served: Served, embedder: Embedder | None, inputs: Inputs) -> dict[str, Any]:
     return {
         "model": {
-            "name": target.model,
+            # Some servers call a model by the path of its file.
+            "name": Path(target.model).name if target.model.endswith(".gguf") else target.model,
             "digest": served.digest,
             "parameter_size": served.parameter_size,
             "quantization": served.quantization,
@@ -90,15 +94,20 @@ def _identity(target: Target, served: Served, embedder: Embedder | None, measure
             "context_length": served.context_length,
         },
         "server": {"kind": served.kind, "version": served.version},
-        "embedder": None if embedder is None else {"model": embedder.model, "dimensions": embedder.dimensions},
-        "sampling": asdict(measured.sampling) | {"seed": measured.seed},
-        "stacks": {stack.name: asdict(stack) for stack in measured.stacks},
+        "embedder": None if embedder is None else _embedder(embedder),
+        "ladder": {"python": ".".join(platform.python_version_tuple()[:2])} | {name: _version(name) for name in GRAMMARS},
+        "sampling": asdict(inputs.sampling) | {"seed": inputs.seed},
+        "stacks": {stack.name: asdict(stack) for stack in inputs.stacks},
         "prompts": {name: hash_of(prompt_text(name)) for name in _PROMPTS},
         "schema": _hash(schema()),
-        "history": _hash([asdict(turn) for turn in measured.history]),
-        "preferences": _hash([asdict(preference) for preference in measured.preferences]),
-        "tasks": {task.id: _hash(asdict(task)) for task in measured.tasks},
+        "history": _hash([asdict(turn) for turn in inputs.history]),
+        "preferences": _hash([asdict(preference) for preference in inputs.preferences]),
+        "tasks": {task.id: _hash(asdict(task)) for task in inputs.tasks},
     }
+
+
+def _embedder(embedder: Embedder) -> dict[str, Any]:
+    return {"model": embedder.model, "dimensions": embedder.dimensions, "digest": embedder.digest}
 
 
 def _timing(target: Target, served: Served) -> dict[str, Any]:
@@ -114,7 +123,7 @@ def _timing(target: Target, served: Served) -> dict[str, Any]:
 
 def _provenance(target: Target) -> dict[str, Any]:
     commit = _printed("git", "-C", str(ROOT), "rev-parse", "HEAD")
-    status = _printed("git", "-C", str(ROOT), "status", "--porcelain")
+    status = _printed("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
     return {
         "commit": commit,
         "dirty": None if status is None else bool(status),
@@ -166,4 +175,5 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 def _shown(value: Any) -> str:
     text = json.dumps(value)
+    # A SHA-256 in its quotation marks.
     return f"{text[:12]}…" if len(text) == 66 else text

@@ -17,11 +17,13 @@ from typing import IO, Any, Self
 
 from agent.errors import RunFileError, SettingsError
 from agent.prompts import Message
-from evals.runfile import Header, check, check_format, messages_of, parse_line, read_bytes
+from evals.run import Header
+from evals.runfile import check, check_format, messages_of, parse, read_bytes
 from evals.schedule import TrialKey
 from evals.trials import Trial
 
 LATEST = "latest"
+_FINISHED = b'{"finished": true}\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +118,36 @@ def read_journal(file: Path) -> Journalled:
 
 
 def find_journal(folder: Path, choice: str) -> Path:
-    """The journal that was asked for: a path, the name of a run, or the newest one (:data:`LATEST`).
+    """The journal that was asked for: a path, the name of a run, or :data:`LATEST`, the newest one of a run that is not complete.
 
     Raises:
         RunFileError: when there is none, listing those that are there.
     """
-    names = sorted(file.stem for file in folder.glob("*.jsonl"))
-    if choice == LATEST and names:
-        return folder / f"{names[-1]}.jsonl"
-    if choice in names:
-        return folder / f"{choice}.jsonl"
+    files = {file.stem: file for file in sorted(folder.glob("*.jsonl"), reverse=True)}
+    if choice in files:
+        return files[choice]
     if choice.endswith(".jsonl") and Path(choice).is_file():
         return Path(choice)
-    there = f"there are: {', '.join(names[-5:])}" if names else "there is none yet"
-    raise RunFileError(f"--resume {choice}: no such journal in {folder}; {there}. Next: --resume={names[-1] if names else LATEST}")
+    unfinished = [file for file in files.values() if not _is_finished(file)]
+    if choice == LATEST and unfinished:
+        return unfinished[0]
+    if not unfinished:
+        raise RunFileError(f"There is no run in {folder} that could go on. Next: begin one with pytest evals/ -m live")
+    there = ", ".join(file.stem for file in unfinished[:5])
+    raise RunFileError(f"--resume {choice}: there is no such run in {folder}; these could go on: {there}. Next: --resume={LATEST}")
+
+
+def resume_command(journal: Path) -> str:
+    """The command that goes on with the run of a journal."""
+    storage = journal.parent.parent
+    elsewhere = "" if storage.resolve() == Path(".benchmarks").resolve() else f" --benchmark-storage=file://{storage}"
+    return f"pytest evals/ -m live{elsewhere} --resume={journal.stem}"
+
+
+def _is_finished(file: Path) -> bool:
+    with file.open("rb") as lines:
+        lines.seek(max(0, file.stat().st_size - len(_FINISHED)))
+        return lines.read() == _FINISHED
 
 
 def _locked(file: Path, mode: str) -> IO[bytes]:
@@ -151,7 +169,7 @@ def _parsed(file: Path, content: bytes) -> Journalled:
     finished = False
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         place = f"line {number}"
-        value = parse_line(file, place, line)
+        value = parse(file, place, line)
         if number == 1 and isinstance(value, dict):
             check_format(file, place, value.get("run"))
         check(file, place, value, "journal_line")

@@ -13,7 +13,7 @@ from evals.trials import Trial
 class LatencySplit:
     """The mean difference in latency over ``pairs`` of trials, in seconds a trial, and the four parts that it is the sum of.
 
-    ``prefill`` is the time to the first text of the first attempts, ``output_length`` and ``decode_speed`` share their decode
+    ``prefill`` is the time to the first token of the first attempts, ``output_length`` and ``decode_speed`` share their decode
     time, and ``retry`` is the latency of all corrective retries.
     """
 

@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args
 from agent.errors import SettingsError
 from agent.stacks import STACKS
 from agent.targets.target import Kind
+from evals.run import Run
+from evals.schedule import Series
 from evals.stats import Share, share_of, valid_share
 from evals.trials import Trial
 
@@ -72,8 +74,17 @@ def floor_for(floors: tuple[Floor, ...], stack: str, target: str) -> Floor | Non
     return max(fitting, key=lambda floor: floor.target is not None, default=None)
 
 
+def judge_run(run: Run, floors: tuple[Floor, ...]) -> dict[Series, Judgement]:
+    """What the share of valid answers of every series of a run amounts to."""
+    kind = run.header.target.kind
+    return {
+        series: judge_stack(run.of_series(series), floor_for(floors, series.stack, kind), run.flaw)
+        for series in run.settings.series
+    }
+
+
 def judge_stack(trials: Sequence[Trial], floor: Floor | None, flaw: str) -> Judgement:
-    """Judge the trials of one stack that no fault ended. A run with a ``flaw`` (see :attr:`evals.live.LiveRun.flaw`) is
+    """Judge the trials of one stack that no fault ended. A run with a ``flaw`` (see :attr:`evals.run.Run.flaw`) is
     INCONCLUSIVE, whatever its trials show, and so is one that fails by answers alone that were cut off at their limit of tokens;
     a stack without a floor is NOT JUDGED.
     """
@@ -83,10 +94,10 @@ def judge_stack(trials: Sequence[Trial], floor: Floor | None, flaw: str) -> Judg
     if flaw:
         return Judgement("INCONCLUSIVE", flaw, share)
     if floor is None:
-        return Judgement("NOT JUDGED", f"{_measured(share)}; it has no floor", share)
+        return Judgement("NOT JUDGED", f"{_share_sentence(share)}; it has no floor", share)
     judgement = judge(share, floor)
     if judgement.verdict == "FAIL" and judge(valid_share(trials, cut_off_is_valid=True), floor).verdict != "FAIL":
-        return Judgement("INCONCLUSIVE", f"{_measured(share)}, and {_cut_off(trials)}", share)
+        return Judgement("INCONCLUSIVE", f"{_share_sentence(share)}, and {_cut_off(trials)}", share)
     return judgement
 
 
@@ -99,13 +110,13 @@ def judge(share: Share, floor: Floor) -> Judgement:
     """PASS when the interval lies above the floor, FAIL when it lies below, otherwise INCONCLUSIVE with what would settle it."""
     against = f"the floor of {floor.share:.0%} ({floor.reason})"
     if share.low > floor.share:
-        return Judgement("PASS", f"{_measured(share)} lies above {against}", share)
+        return Judgement("PASS", f"{_share_sentence(share)} lies above {against}", share)
     if share.high < floor.share:
-        return Judgement("FAIL", f"{_measured(share)} lies below {against}", share)
-    return Judgement("INCONCLUSIVE", f"{_measured(share)} does not clear {against}; {_what_settles(share, floor)}", share)
+        return Judgement("FAIL", f"{_share_sentence(share)} lies below {against}", share)
+    return Judgement("INCONCLUSIVE", f"{_share_sentence(share)} does not clear {against}; {_what_settles(share, floor)}", share)
 
 
-def _measured(share: Share) -> str:
+def _share_sentence(share: Share) -> str:
     tasks = f"{share.tasks} task{'' if share.tasks == 1 else 's'}"
     return f"{share.value:.0%} valid [{share.low:.0%}, {share.high:.0%}] over {tasks}"
 

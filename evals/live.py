@@ -6,22 +6,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from agent.errors import MemoryStoreError, ModelError
 from agent.loop import Agent, Attempt
 from agent.memory import Context
 from agent.sampling import derive_seed
-from agent.targets.target import Target
 from evals.journal import Journal
 from evals.ladder import climb
-from evals.limits import Floor, Judgement, floor_for, judge_stack
 from evals.messages import MessageStore
 from evals.observer import Call, ObservedModel
-from evals.runfile import Header, messages_to_dict
-from evals.schedule import PlannedTrial, Series, TrialKey
+from evals.run import Header, Run
+from evals.schedule import PlannedTrial, TrialKey
 from evals.settings import Settings
-from evals.trials import AttemptRecord, Fault, Trial, answered
+from evals.trials import AttemptRecord, Fault, Trial
 
 USER_ID = "evals"
 PAUSES = (0.5, 2.0)
@@ -30,16 +27,14 @@ PAUSES = (0.5, 2.0)
 
 @dataclass(slots=True)
 class LiveRun:
-    """An open run. The trials that were measured so far stand in the order they were measured in."""
+    """An open run: it measures trials, keeps them and writes them down. ``fault_count`` is of this session alone."""
 
     header: Header
     planned: Sequence[PlannedTrial]
-    target: Target
     agent: Agent
     model: ObservedModel
     journal: Journal
     messages: MessageStore = field(default_factory=MessageStore)
-    floors: tuple[Floor, ...] = ()
     pauses: tuple[float, ...] = PAUSES
     by_key: dict[TrialKey, Trial] = field(default_factory=dict)
     fault_count: int = 0
@@ -53,7 +48,7 @@ class LiveRun:
         before = self.by_key.get(planned.key)
         if before is not None and before.fault is None:
             return before
-        trial = self._measured(planned, before.faults if before else ())
+        trial = self._repeatedly_tried(planned, before.faults if before else ())
         self.by_key[trial.key] = trial
         self.fault_count += trial.fault is not None
         self.journal.add(trial, self.messages.take_new())
@@ -69,56 +64,24 @@ class LiveRun:
         return self.header.settings
 
     @property
-    def trials(self) -> list[Trial]:
-        """The trials that were measured, in the order they were planned in."""
-        return [self.by_key[planned.key] for planned in self.planned if planned.key in self.by_key]
-
-    def of_series(self, series: Series) -> list[Trial]:
-        """The trials of one series that no fault ended."""
-        return answered(self.trials, series)
-
-    @property
-    def missing(self) -> list[PlannedTrial]:
-        """The planned trials that have not been run."""
-        return [planned for planned in self.planned if planned.key not in self.by_key]
-
-    @property
-    def faulted(self) -> list[Trial]:
-        """The trials that an infrastructure fault ended."""
-        return [trial for trial in self.trials if trial.fault is not None]
-
-    @property
     def over_budget(self) -> bool:
         """Whether more trials of this session ended in a fault than the settings allow."""
         return self.fault_count > self.settings.faults_allowed
 
     @property
-    def flaw(self) -> str:
-        """Why nothing of this run may be judged; empty for a complete run."""
-        if missing := self.missing:
-            return f"an incomplete run, {len(missing)} of {len(self.planned)} planned trials were not run"
-        if faulted := self.faulted:
-            return f"{len(faulted)} trial(s) met an infrastructure fault, the first one {faulted[0].fault}"
-        return ""
+    def answered(self) -> int:
+        """How many trials have an answer."""
+        return sum(trial.fault is None for trial in self.by_key.values())
 
-    def judgement(self, series: Series) -> Judgement:
-        """What the share of valid answers of one series amounts to."""
-        return judge_stack(self.of_series(series), floor_for(self.floors, series.stack, self.target.kind), self.flaw)
+    def result(self) -> Run:
+        """The run as far as it was measured."""
+        trials = tuple(self.by_key[planned.key] for planned in self.planned if planned.key in self.by_key)
+        missing = tuple(planned.key for planned in self.planned if planned.key not in self.by_key)
+        return Run(self.header, trials, self.messages.known, missing)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Our part of a saved run, as ``run.schema.json`` describes it."""
-        return self.header.to_dict() | {
-            "complete": not self.flaw,
-            "missing": [list(planned.key) for planned in self.missing],
-            "faulted": [list(trial.key) for trial in self.faulted],
-            "judgements": {str(series): self.judgement(series).to_dict() for series in self.settings.series},
-            "messages": messages_to_dict(self.messages.known),
-            "trials": [trial.to_dict() for trial in self.trials],
-        }
-
-    def _measured(self, planned: PlannedTrial, faults: tuple[Fault, ...]) -> Trial:
+    def _repeatedly_tried(self, planned: PlannedTrial, faults: tuple[Fault, ...]) -> Trial:
         seed = derive_seed(self.settings.seed, planned.task.id, planned.epoch)
-        trial = Trial(*planned.key, seed, _now(), None, None, (), faults)
+        trial = Trial(*planned.key, seed=seed, started=_now(), faults=faults)
         for pause in (0.0, *self.pauses):
             time.sleep(pause)
             trial = self._tried(planned, trial)
@@ -144,12 +107,14 @@ class LiveRun:
     def _fault(self, planned: PlannedTrial, error: ModelError | MemoryStoreError, seconds: float) -> Fault:
         name = type(error).__name__
         if isinstance(error, MemoryStoreError):
-            return Fault(name, str(error), seconds, (), "", None, None, ())
+            return Fault(name, str(error), seconds)
         call = self.model.calls[-1]
         sent, attempts = self.messages.add(call.messages), self._recorded(planned, error.attempts)
-        return Fault(name, str(error), call.seconds, sent, error.text, *_retrieved(error.context), attempts)
+        facts, retrieval_seconds = _retrieved(error.context)
+        return Fault(name, str(error), call.seconds, sent, error.text, facts, retrieval_seconds, attempts)
 
     def _recorded(self, planned: PlannedTrial, attempts: Sequence[Attempt]) -> tuple[AttemptRecord, ...]:
+        # A call that met a fault has no attempt, and is the last one.
         return tuple(self._record(planned, attempt, call) for attempt, call in zip(attempts, self.model.calls, strict=False))
 
     def _record(self, planned: PlannedTrial, attempt: Attempt, call: Call) -> AttemptRecord:

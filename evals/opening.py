@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from agent.errors import MemoryStoreError, SettingsError
 from agent.loop import Agent
@@ -17,13 +16,12 @@ from agent.prompts import Message, build_messages
 from agent.stacks import STACKS, Stack
 from agent.targets.embedder import Embedder
 from agent.targets.target import Target, open_embedder, open_target, shield_loopback_from_proxies
-from evals.fingerprint import Measured, fingerprint
+from evals.fingerprint import Inputs, fingerprint
 from evals.journal import Journal, Journalled, new_run_id
-from evals.limits import Floor
 from evals.live import USER_ID, LiveRun
 from evals.messages import MessageStore
 from evals.observer import ObservedModel
-from evals.runfile import Header
+from evals.run import Header, ServedTarget
 from evals.schedule import PlannedTrial
 from evals.served import describe
 from evals.settings import Settings
@@ -35,13 +33,12 @@ from fixtures.data import Preference, load_history, load_preferences
 def open_run(
     settings: Settings,
     planned: Sequence[PlannedTrial],
-    floors: tuple[Floor, ...],
     *,
     journals: Path,
     resumed: Path | None = None,
-) -> Iterator[LiveRun]:
-    """Open target, embedder, memory and model, seed memory, warm up, and yield the run: a new one with a journal in the folder
-    ``journals``, or the one whose journal is ``resumed``.
+) -> Iterator[tuple[LiveRun, Target]]:
+    """Open target, embedder, memory and model, seed memory, warm up, and yield the run with its target: a new one
+    with a journal in the folder ``journals``, or the one whose journal is ``resumed``.
 
     Raises:
         AgentError: when anything of that is not there or not fit, saying what to run next.
@@ -53,23 +50,27 @@ def open_run(
         served = describe(target)
         target = replace(target, context_length=served.context_length)
         memory, embedder = _memory(target, settings, opened)
-        timeouts = replace(Timeouts(), deadline=settings.deadline)
+        timeouts = Timeouts(read=settings.deadline, deadline=settings.deadline)
         model = opened.enter_context(OpenAIModel(target.base_url, target.model, api_key=target.api_key, timeouts=timeouts))
-        marks = fingerprint(target, served, embedder, _measured(settings, planned))
-        header = Header(before.header.run if before else new_run_id(), settings, _shown(target), marks)
+        header = Header(
+            run=before.header.run if before else new_run_id(),
+            settings=settings,
+            target=ServedTarget.of(target),
+            fingerprint=fingerprint(target, served, embedder, _inputs(settings, planned)),
+        )
         if before is not None:
             _refuse_other_run(before.header, header)
         history = load_history()
         check_context(model, target, served, settings.sampling, longest_messages(planned, history))
         if journal is None:
             journal = opened.enter_context(contextlib.closing(Journal.create(journals, header.run, header)))
-        observed = ObservedModel(model, TruncationWatch(served.context_length, remedy(served.kind)))
+        observed = ObservedModel(model, TruncationWatch(served.context_length, remedy(target, served)))
         agent = Agent(observed, memory, history, read_only=True)
         store = MessageStore(dict(before.messages) if before else {})
-        run = LiveRun(header, planned, target, agent, observed, journal, store, floors)
+        run = LiveRun(header, planned, agent, observed, journal, store)
         if before is not None:
             run.take_over(tuple(before.trials.values()))
-        yield run
+        yield run, target
 
 
 def seed_memory(memory: Memory, preferences: Sequence[Preference]) -> None:
@@ -118,8 +119,8 @@ def _memory(target: Target, settings: Settings, opened: contextlib.ExitStack) ->
     return memory, embedder
 
 
-def _measured(settings: Settings, planned: Sequence[PlannedTrial]) -> Measured:
-    return Measured(
+def _inputs(settings: Settings, planned: Sequence[PlannedTrial]) -> Inputs:
+    return Inputs(
         stacks=tuple(dict.fromkeys(trial.stack for trial in planned)),
         tasks=tuple(dict.fromkeys(trial.task for trial in planned)),
         history=load_history(),
@@ -127,11 +128,6 @@ def _measured(settings: Settings, planned: Sequence[PlannedTrial]) -> Measured:
         sampling=settings.sampling,
         seed=settings.seed,
     )
-
-
-def _shown(target: Target) -> dict[str, Any]:
-    """What people are told of the target; nothing secret is in it."""
-    return {name: getattr(target, name) for name in ("kind", "model", "server", "context_length", "disclaimer")}
 
 
 def _refuse_other_run(before: Header, now: Header) -> None:

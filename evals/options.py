@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from agent.errors import SettingsError
 from agent.stacks import STACKS
 from agent.targets.options import add_target_options, chosen_model, chosen_target
-from evals.journal import LATEST, find_journal, read_journal
+from evals.journal import LATEST, find_journal, read_journal, resume_command
 from evals.schedule import REGIMES, Regime, choose_stacks, choose_tasks
 from evals.settings import Settings
 
 if TYPE_CHECKING:
     import pytest
 
-_DEFAULT = Settings(target="auto", model=None, embedder=None, stacks=(), tasks=(), epochs=3, seed=0)
+_DEFAULT = Settings()
 BOTH = "both"
 
 
@@ -50,8 +51,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--regime",
         dest="evals_regime",
         choices=[*REGIMES, BOTH],
-        help="how prompts meet the server's prefix cache: warm (as it comes), cold (a nonce before every prompt, so that nothing is"
-        " reused), or both, which doubles the trials (default: warm)",
+        help="how prompts meet the server's prefix cache: warm (as it comes), cold (a nonce before every prompt, so that nothing"
+        " but the template's opening is reused), or both, which doubles the trials (default: warm)",
     )
     add(
         "--seed",
@@ -88,7 +89,8 @@ def add_options(parser: pytest.Parser) -> None:
         nargs="?",
         const=LATEST,
         metavar="RUN",
-        help="go on with a run that was cut off: the newest one, or --resume=RUN by the name of its journal; its own options hold",
+        help="go on with a run that is not complete: the newest one, or --resume=RUN by the name of its journal; its own"
+        " options hold",
     )
 
 
@@ -139,7 +141,7 @@ def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
     if different := settings.differences(replace(settings, **_given(config, settings))):
         raise SettingsError(
             f"The run {before.header.run} was begun with other options: {'; '.join(different)}."
-            f" Next: pytest evals/ -m live --resume={before.header.run} without them, or begin a new run"
+            f" Next: {resume_command(journal)} without them, or begin a new run"
         )
     return settings
 
@@ -165,13 +167,42 @@ def _regimes(choice: str) -> tuple[Regime, ...]:
 
 
 def _refuse_impossible(settings: Settings) -> None:
-    allowed = {
-        "--epochs is 1 or more": settings.epochs >= 1,
-        "--max-tokens is 1 or more": settings.sampling.max_tokens >= 1,
-        "--deadline is more than 0 and at most 86400 seconds": 0 < settings.deadline <= 86_400,
-        "--fault-budget is a share from 0 to 1": 0 <= settings.fault_budget <= 1,
-    }
-    values = (settings.epochs, settings.sampling.max_tokens, settings.deadline, settings.fault_budget)
-    for (rule, holds), value in zip(allowed.items(), values, strict=True):
+    rules = (
+        ("--epochs is 1 or more", settings.epochs, settings.epochs >= 1),
+        ("--max-tokens is 1 or more", settings.sampling.max_tokens, settings.sampling.max_tokens >= 1),
+        ("--deadline is more than 0 and at most 86400 seconds", settings.deadline, 0 < settings.deadline <= 86_400),
+        ("--fault-budget is a share from 0 to 1", settings.fault_budget, 0 <= settings.fault_budget <= 1),
+    )
+    for rule, value, holds in rules:
         if not holds:
             raise SettingsError(f"{rule}; this is {value}")
+
+
+def selects_live(config: pytest.Config) -> bool:
+    """Whether ``-m`` asks for live evals."""
+    expression = config.option.markexpr
+    return bool(re.search(r"\blive\b", expression)) and not re.search(r"\bnot\s+live\b", expression)
+
+
+_REFUSED_IN_LIVE_RUNS = {
+    "numprocesses": "xdist (-n): live trials are serial",
+    "failedfirst": "--ff: it changes the order of trials",
+    "newfirst": "--nf: it changes the order of trials",
+    "reruns": "reruns: a wrong answer is a result, not a flake",
+    "benchmark_disable": "--benchmark-disable: nothing would be saved",
+    "benchmark_skip": "--benchmark-skip: nothing would be saved",
+    "benchmark_cprofile": "--benchmark-cprofile: entries replay what was measured, there is nothing to profile",
+}
+
+
+def refuse_unfit_options(config: pytest.Config) -> None:
+    """Refuse pytest's own options that would falsify a live run.
+
+    Raises:
+        SettingsError: naming the option and the reason.
+    """
+    if not config.pluginmanager.hasplugin("benchmark"):
+        raise SettingsError("live runs are saved by pytest-benchmark, which is not loaded; run again without -p no:benchmark")
+    for option, reason in _REFUSED_IN_LIVE_RUNS.items():
+        if config.getoption(option, None):
+            raise SettingsError(f"live runs do not take {reason}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,26 +13,26 @@ import pytest
 
 from agent.errors import AgentError
 from agent.stacks import STACKS
-from evals.limits import Floor, load_floors
-from evals.options import add_options, journal_folder, resumed_journal, settings_of, settings_of_resumed
-from evals.progress import Progress, shown_below, shows_status
-from evals.schedule import PlannedTrial, choose_tasks, plan
+from evals.journal import resume_command
+from evals.limits import Floor, Judgement, judge_run, load_floors
+from evals.options import (
+    add_options,
+    journal_folder,
+    refuse_unfit_options,
+    resumed_journal,
+    selects_live,
+    settings_of,
+    settings_of_resumed,
+)
+from evals.progress import Progress, can_move_cursor, shown_below
+from evals.schedule import PlannedTrial, Series, choose_tasks, plan
 from evals.settings import Settings
 
 if TYPE_CHECKING:
+    from agent.targets.target import Target
     from evals.live import LiveRun
 
 SELF_TESTS = Path(__file__).with_name("selftest")
-
-_REFUSED_IN_LIVE_RUNS = {
-    "numprocesses": "xdist (-n): live trials are serial",
-    "failedfirst": "--ff: it changes the order of trials",
-    "newfirst": "--nf: it changes the order of trials",
-    "reruns": "reruns: a wrong answer is a result, not a flake",
-    "benchmark_disable": "--benchmark-disable: nothing would be saved",
-    "benchmark_skip": "--benchmark-skip: nothing would be saved",
-    "benchmark_cprofile": "--benchmark-cprofile: entries replay what was measured, there is nothing to profile",
-}
 
 
 @dataclass
@@ -62,10 +61,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the options, plan the run, and switch autosave on for live runs, before pytest-benchmark reads it."""
     try:
         config.stash[_STATE] = _state(config)
+        if selects_live(config):
+            refuse_unfit_options(config)
     except AgentError as error:
         raise pytest.UsageError(str(error)) from error
-    if _selects_live(config.option.markexpr):
-        _refuse_unfit_options(config)
+    if selects_live(config):
         config.option.benchmark_autosave = config.option.benchmark_autosave or _run_tag()
         config.option.benchmark_save_data = True
         config.option.benchmark_quiet = True
@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave the self-tests out of a live run: collecting them takes longer than a trial."""
-    return True if _selects_live(config.option.markexpr) and collection_path == SELF_TESTS else None
+    return True if selects_live(config) and collection_path == SELF_TESTS else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -104,18 +104,20 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         or (session.testsfailed and not session.config.option.continue_on_collection_errors)
     ):
         return
-    if not _selects_live(session.config.option.markexpr):
+    if not selects_live(session.config):
         raise pytest.UsageError("live evals are selected without -m live, so nothing would be saved; run: pytest evals/ -m live")
     state = session.config.stash[_STATE]
     _refuse_other_order(items, state.planned)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     try:
-        state.run = state.opened.enter_context(_open(session.config, state))
+        state.run, target = state.opened.enter_context(_open(session.config, state))
     except AgentError as error:
         raise pytest.UsageError(str(error)) from error
-    state.progress = Progress(total=len(state.planned), done=len(state.run.by_key) - len(state.run.faulted))
+    done, total = state.run.answered, len(state.planned)
+    state.progress = Progress(total=total, done=done)
+    going_on = f"going on with run {state.run.header.run}: {done} of {total} trials are there" if state.resumed else ""
     if reporter is not None:
-        reporter.write_line("\n".join(_opening_lines(state)))
+        reporter.write_line("\n".join(filter(None, [target.note, going_on, f"target: {target}"])))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -147,11 +149,11 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
             make_atomic(_benchmark_session(session.config))
             _record_left_out(session.config, state.run)
-        if _selects_live(session.config.option.markexpr) and not _benchmark_session(session.config).benchmarks:
+        if selects_live(session.config) and not _benchmark_session(session.config).benchmarks:
             # Nothing was measured, and pytest-benchmark would warn that it saves nothing.
             _benchmark_session(session.config).autosave = None
         yield
-        if state.run is not None and not state.run.flaw:
+        if state.run is not None and state.run.result().complete:
             state.run.journal.finish()
     finally:
         state.opened.close()
@@ -167,21 +169,24 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add the trials, once, to the saved run."""
-    run = config.stash[_STATE].run
-    if run is not None:
-        output_json["evals"] = run.to_dict()
+    state = config.stash[_STATE]
+    if state.run is not None:
+        run = state.run.result()
+        judgements = {str(series): judged.to_dict() for series, judged in judge_run(run, state.floors).items()}
+        output_json["evals"] = run.to_dict() | {"judgements": judgements}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the stacks side by side, and where everything was saved."""
     state = config.stash[_STATE]
-    if state.run is None or not state.run.trials:
+    if state.run is None or not state.run.by_key:
         return
     from evals.summary import summary_lines
 
+    run, width, command = state.run.result(), terminalreporter._tw.fullwidth, resume_command(state.run.journal.file)
     terminalreporter.section("evals")
-    for line in summary_lines(state.run, width=terminalreporter._tw.fullwidth):
+    for line in summary_lines(run, judge_run(run, state.floors), width, resume_command=command):
         terminalreporter.write_line(line)
     terminalreporter.write_line(f"saved: {_saved_run(config)}, journal: {_relative(state.run.journal.file)}")
 
@@ -195,6 +200,12 @@ def live(request: pytest.FixtureRequest) -> LiveRun:
     return run
 
 
+@pytest.fixture
+def judgements(live: LiveRun, request: pytest.FixtureRequest) -> dict[Series, Judgement]:
+    """What the share of valid answers of every series amounts to, of all that was measured so far."""
+    return judge_run(live.result(), request.config.stash[_STATE].floors)
+
+
 def _state(config: pytest.Config) -> _State:
     resumed = resumed_journal(config)
     settings = settings_of(config) if resumed is None else settings_of_resumed(config, resumed)
@@ -203,33 +214,20 @@ def _state(config: pytest.Config) -> _State:
     return _State(settings, planned, load_floors(), resumed)
 
 
-def _opening_lines(state: _State) -> list[str]:
-    run = state.run
-    if run is None:
-        return []
-    answered = len(run.by_key) - len(run.faulted)
-    going_on = f"going on with run {run.header.run}: {answered} of {len(run.planned)} trials are there" if state.resumed else ""
-    return list(filter(None, [run.target.note, going_on, f"target: {run.target}"]))
-
-
 def _status(config: pytest.Config, line: str) -> contextlib.AbstractContextManager[None]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or not shows_status(reporter):
+    if reporter is None or not reporter.isatty() or not can_move_cursor():
         return contextlib.nullcontext()
     writer = reporter._tw
     return shown_below(writer._file, line, column=writer.width_of_current_line, width=writer.fullwidth)
 
 
 def _over_budget(run: LiveRun) -> str:
-    first = run.faulted[0].fault
+    first = run.result().faulted[0].fault
     return (
         f"more than {run.settings.faults_allowed} trials met an infrastructure fault, the first one {first}."
-        f" Next: mend the server, then pytest evals/ -m live --resume={run.header.run}"
+        f" Next: mend the server, then {resume_command(run.journal.file)}"
     )
-
-
-def _selects_live(expression: str) -> bool:
-    return bool(re.search(r"\blive\b", expression)) and not re.search(r"\bnot\s+live\b", expression)
 
 
 def _run_tag() -> str:
@@ -238,14 +236,6 @@ def _run_tag() -> str:
 
     get_tag: Any = utils.get_tag
     return str(get_tag())
-
-
-def _refuse_unfit_options(config: pytest.Config) -> None:
-    if not config.pluginmanager.hasplugin("benchmark"):
-        raise pytest.UsageError("live runs are saved by pytest-benchmark, which is not loaded; run again without -p no:benchmark")
-    for option, reason in _REFUSED_IN_LIVE_RUNS.items():
-        if config.getoption(option, None):
-            raise pytest.UsageError(f"live runs do not take {reason}")
 
 
 def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, ...]) -> None:
@@ -259,19 +249,20 @@ def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, .
 
 
 def _record_left_out(config: pytest.Config, run: LiveRun) -> None:
-    from evals.recording import METRICS, record_left_out
+    from evals.metrics import METRICS
+    from evals.recording import record_left_out
 
+    measured = run.result()
     for series in run.settings.series:
-        trials = run.of_series(series)
         for metric in METRICS:
-            record_left_out(config, series, trials, metric)
+            record_left_out(config, series, measured.of_series(series), metric)
 
 
-def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[LiveRun]:
+def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[tuple[LiveRun, Target]]:
     from evals.opening import open_run
 
     folder = journal_folder(config)
-    return open_run(state.settings, state.planned, state.floors, journals=folder, resumed=state.resumed)
+    return open_run(state.settings, state.planned, journals=folder, resumed=state.resumed)
 
 
 def _benchmark_session(config: pytest.Config) -> Any:

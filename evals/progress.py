@@ -7,13 +7,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from evals.schedule import PlannedTrial, Series
 from evals.trials import Trial
-
-if TYPE_CHECKING:
-    import pytest
 
 
 @dataclass(slots=True)
@@ -65,9 +62,9 @@ def shown_below(terminal: TextIO, status: str, *, column: int, width: int) -> It
         _write(terminal, f"\n\x1b[2K{back}")
 
 
-def shows_status(reporter: pytest.TerminalReporter, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the terminal can show a status line."""
-    return reporter.isatty() and environment.get("TERM", "") not in ("", "dumb")
+def can_move_cursor(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the terminal, if there is one, can show a line below the one that is being written."""
+    return environment.get("TERM", "") not in ("", "dumb")
 
 
 def clock_time(seconds: float) -> str:

@@ -6,27 +6,18 @@ clock (its custom-timer option), so that trials which ran interleaved still give
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from evals.distribution import summarize
+from evals.metrics import Metric, durations, having, prompt_tokens
 from evals.schedule import Series
 from evals.trials import Trial
 
 if TYPE_CHECKING:
     import pytest
     from pytest_benchmark.fixture import BenchmarkFixture
-
-Metric = Literal["ttft", "decode", "latency", "retrieval"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
-
-_VALUES: dict[Metric, Callable[[Trial], float | None]] = {
-    "ttft": lambda trial: trial.first.completion.ttft if trial.timed else None,
-    "decode": lambda trial: trial.first.completion.decode if trial.timed and trial.first.completion.ttft is not None else None,
-    "latency": lambda trial: trial.latency if trial.timed else None,
-    "retrieval": lambda trial: trial.retrieval_seconds,
-}
 
 
 class ReplayClock:
@@ -53,25 +44,13 @@ clock = ReplayClock()
 """The timer of every entry that is recorded here."""
 
 
-def measured(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
-    """The trials that have a value of the metric. A first attempt without content has no TTFT, a stack without memory no
-    retrieval, and a trial after a fault no time that belongs to its regime.
-    """
-    return [trial for trial in trials if _VALUES[metric](trial) is not None]
-
-
-def durations(trials: Iterable[Trial], metric: Metric) -> list[float]:
-    """The measured seconds of one metric."""
-    return [value for trial in trials if (value := _VALUES[metric](trial)) is not None]
-
-
 def record(benchmark: BenchmarkFixture, trials: Sequence[Trial], metric: Metric, *, complete: bool) -> None:
     """Record the distribution of one metric over the trials of one series.
 
     Raises:
         ValueError: when no trial has a value, since pytest-benchmark cannot hold an empty entry.
     """
-    recorded = measured(trials, metric)
+    recorded = having(trials, metric)
     if not recorded:
         raise ValueError(f"no trial has a {metric}")
     remaining = iter(durations(recorded, metric))
@@ -91,7 +70,7 @@ def record_left_out(config: pytest.Config, series: Series, trials: Sequence[Tria
 
     session = config._benchmarksession  # type: ignore[attr-defined]
     name = entry_name(series, metric)
-    if not measured(trials, metric) or any(benchmark.name == name for benchmark in session.benchmarks):
+    if not having(trials, metric) or any(benchmark.name == name for benchmark in session.benchmarks):
         return
     options = {**session.options, "timer": _Timer}
     make_fixture: Any = fixture.BenchmarkFixture
@@ -117,7 +96,7 @@ def _extra_info(trials: Sequence[Trial]) -> dict[str, Any]:
     first = [trial.first for trial in trials]
     return {
         "regime": trials[0].regime,
-        "prompt_tokens": summarize([attempt.completion.prompt_tokens for attempt in first]),
+        "prompt_tokens": summarize(prompt_tokens(trials)),
         "completion_tokens": summarize([attempt.completion.completion_tokens for attempt in first]),
         "total_tokens": summarize([trial.total_tokens for trial in trials]),
         "cached_tokens": [attempt.completion.cached_tokens for attempt in first],

@@ -1,4 +1,4 @@
-"""What a saved run and a journal share: the header, and the distrust with which their bytes are read.
+"""What reading a saved run and reading a journal share: the distrust with which their bytes are met.
 
 The format is described by ``run.schema.json``.
 """
@@ -7,52 +7,21 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 
 from agent import strict_json
 from agent.errors import RunFileError
 from agent.prompts import Message
-from evals.fingerprint import Fingerprint
 from evals.messages import message_hash
-from evals.settings import Settings
+from evals.run import FORMAT
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
-FORMAT = 2
-"""The version of the format. A file of another one is refused, never guessed at."""
-
 SCHEMA_FILE = Path(__file__).with_name("run.schema.json")
 MOST_BYTES = 256 * 2**20
 """The largest file that is read: 10,000 trials take about a fifth of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a run is: its name, what it was asked for, what served it, and its fingerprint."""
-
-    run: str
-    settings: Settings
-    target: dict[str, Any]
-    fingerprint: Fingerprint
-
-    def to_dict(self) -> dict[str, Any]:
-        """The header as JSON can hold it."""
-        return {
-            "format": FORMAT,
-            "run": self.run,
-            "settings": self.settings.to_dict(),
-            "target": self.target,
-            "fingerprint": self.fingerprint.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> Self:
-        """The header that :meth:`to_dict` made."""
-        settings, marks = Settings.from_dict(saved["settings"]), Fingerprint.from_dict(saved["fingerprint"])
-        return cls(saved["run"], settings, saved["target"], marks)
 
 
 def read_bytes(file: Path, opened: IO[bytes] | None = None) -> bytes:
@@ -74,7 +43,7 @@ def read_bytes(file: Path, opened: IO[bytes] | None = None) -> bytes:
     return content
 
 
-def parse_line(file: Path, place: str, content: bytes) -> Any:
+def parse(file: Path, place: str, content: bytes) -> Any:
     """Strict JSON in UTF-8; ``place`` says where in the file it stands, and is empty for the whole of it.
 
     Raises:
@@ -110,6 +79,7 @@ def check_format(file: Path, place: str, saved: Any) -> None:
     Raises:
         RunFileError: for every format but :data:`FORMAT`.
     """
+    # Format 1 called it so.
     found = saved.get("format", saved.get("version")) if isinstance(saved, dict) else None
     if found != FORMAT:
         raise RunFileError(f"{file}: {place}: it has format {found}, and this version reads format {FORMAT} alone")
@@ -126,11 +96,6 @@ def messages_of(file: Path, place: str, saved: dict[str, Any]) -> dict[str, Mess
         if message_hash(message) != name:
             raise RunFileError(f"{file}: {place}: message {name} has another content than its hash says")
     return messages
-
-
-def messages_to_dict(messages: dict[str, Message]) -> dict[str, dict[str, str]]:
-    """The messages as JSON can hold them."""
-    return {name: asdict(message) for name, message in messages.items()}
 
 
 @functools.cache

@@ -81,21 +81,26 @@ def public_url(url: str) -> str:
 def _ollama(root: str, model: str) -> Served:
     loaded = ollama.describe(root, model)
     return Served(
-        "ollama",
-        str(fetch_json(f"{root}/api/version")["version"]),
-        loaded.digest,
-        loaded.parameter_size,
-        loaded.quantization,
-        None if loaded.template is None else hash_of(loaded.template),
-        loaded.context_length,
-        loaded.gpu_share,
+        kind="ollama",
+        version=_ollama_version(root),
+        digest=loaded.digest,
+        parameter_size=loaded.parameter_size,
+        quantization=loaded.quantization,
+        template_hash=None if loaded.template is None else hash_of(loaded.template),
+        context_length=loaded.context_length,
+        gpu_share=loaded.gpu_share,
     )
 
 
 def _ollama_by_url(root: str, target: Target) -> Served:
-    str(fetch_json(f"{root}/api/version")["version"])
+    # Another server must not be asked to load a model.
+    _ollama_version(root)
     ollama.preload(root, target.model, keep_alive=None)
     return _ollama(root, target.model)
+
+
+def _ollama_version(root: str) -> str:
+    return str(fetch_json(f"{root}/api/version")["version"])
 
 
 def _llama_cpp(root: str, target: Target) -> Served:

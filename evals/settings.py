@@ -17,13 +17,13 @@ class Settings:
     trials that may end in an infrastructure fault before the run stops.
     """
 
-    target: str
-    model: str | None
-    embedder: str | None
-    stacks: tuple[str, ...]
-    tasks: tuple[str, ...]
-    epochs: int
-    seed: int
+    target: str = "auto"
+    model: str | None = None
+    embedder: str | None = None
+    stacks: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    epochs: int = 3
+    seed: int = 0
     regimes: tuple[Regime, ...] = ("warm",)
     deadline: float = 300.0
     fault_budget: float = 0.05

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,17 @@ from agent.errors import CAUSES, Cause
 from evals.distribution import percentile
 from evals.ladder import Outcome
 from evals.latency import LatencySplit, split_latency
-from evals.live import LiveRun
-from evals.recording import Metric, durations
+from evals.limits import Judgement
+from evals.metrics import (
+    Metric,
+    cached_tokens,
+    decode_speeds,
+    durations,
+    prompt_tokens,
+    seconds_per_valid_answer,
+    tokens_per_valid_answer,
+)
+from evals.run import Run
 from evals.schedule import Regime, Series
 from evals.trials import Trial
 
@@ -48,36 +57,6 @@ def _share_of(holds: Callable[[Trial], bool]) -> Callable[[Sequence[Trial]], flo
     return lambda trials: sum(map(holds, trials)) / len(trials) if trials else None
 
 
-def _per_valid(cost: Callable[[Trial], float]) -> Callable[[Sequence[Trial]], float | None]:
-    def value(trials: Sequence[Trial]) -> float | None:
-        valid = sum(trial.last.valid for trial in trials)
-        return sum(map(cost, trials)) / valid if valid else None
-
-    return value
-
-
-def prompt_tokens(trials: Sequence[Trial]) -> list[int]:
-    """Prompt tokens of first attempts."""
-    return [trial.first.completion.prompt_tokens for trial in trials]
-
-
-def cached_tokens(trials: Sequence[Trial]) -> list[int]:
-    """Prompt tokens of first attempts that the server took from its prefix cache, where it reports them."""
-    reported = [trial.first.completion.cached_tokens for trial in trials]
-    return [tokens for tokens in reported if tokens is not None]
-
-
-def decode_speeds(trials: Sequence[Trial]) -> list[float]:
-    """Decoded tokens a second of first attempts that decoded any."""
-    speeds = [trial.first.completion.decode_speed for trial in trials]
-    return [speed for speed in speeds if speed is not None]
-
-
-def timed(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials whose times belong to their regime."""
-    return [trial for trial in trials if trial.timed]
-
-
 def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:,.0f} ms"
 
@@ -104,7 +83,7 @@ ROWS = (
     Row("of them cached, median", _percentile_of(cached_tokens, 0.5), _count, has_ratio=False),
     Row("TTFT p50", _time("ttft", 0.5), _milliseconds),
     Row("TTFT p95", _time("ttft", 0.95), _milliseconds),
-    Row("decode tokens/s p50", _percentile_of(lambda trials: decode_speeds(timed(trials)), 0.5), _count),
+    Row("decode tokens/s p50", _percentile_of(decode_speeds, 0.5), _count),
     Row("latency p50", _time("latency", 0.5), _milliseconds),
     Row("latency p95", _time("latency", 0.95), _milliseconds),
     Row("memory look-up p50", _time("retrieval", 0.5), _fine_milliseconds, has_ratio=False),
@@ -112,18 +91,21 @@ ROWS = (
     Row("valid at first try", _share_of(lambda trial: trial.first.valid), _share),
     Row("valid after retry", _share_of(lambda trial: trial.last.valid), _share),
     Row("code parses after retry", _share_of(lambda trial: trial.last.parses), _share),
-    Row("seconds per valid answer", _per_valid(lambda trial: trial.latency), _seconds),
-    Row("tokens per valid answer", _per_valid(lambda trial: trial.total_tokens), _count),
+    Row("seconds per valid answer", seconds_per_valid_answer, _seconds),
+    Row("tokens per valid answer", tokens_per_valid_answer, _count),
 )
 
 
-def summary_lines(run: LiveRun, width: int) -> list[str]:
-    """The whole summary as plain lines of at most ``width`` characters where the terminal allows it."""
+def summary_lines(run: Run, judgements: Mapping[Series, Judgement], width: int, *, resume_command: str) -> list[str]:
+    """The whole summary as plain lines, its tables at most ``width`` characters wide where they can be. ``resume_command`` is what
+    goes on with an incomplete run.
+    """
     by_regime = [line for regime in run.settings.regimes for line in ("", *_regime_lines(run, regime, width))]
-    return [f"target: {run.target}", *by_regime, "", *summary_notes(run)]
+    verdicts = [] if run.missing else [f"{series}: {judged.verdict}, {judged.sentence}" for series, judged in judgements.items()]
+    return [f"target: {run.header.target}", *by_regime, "", *verdicts, *summary_notes(run, resume_command)]
 
 
-def _regime_lines(run: LiveRun, regime: Regime, width: int) -> list[str]:
+def _regime_lines(run: Run, regime: Regime, width: int) -> list[str]:
     figures, causes = _rendered(_table(run, regime), width), causes_table(run, regime)
     return [*figures, *latency_lines(run, regime), *(["", *_rendered(causes, width)] if causes.rows else [])]
 
@@ -136,7 +118,7 @@ def _rendered(table: Table, width: int) -> list[str]:
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
-def _table(run: LiveRun, regime: Regime) -> Table:
+def _table(run: Run, regime: Regime) -> Table:
     """The stacks side by side in one regime, with the ratio of every later stack to the first."""
     from rich.table import Table
 
@@ -155,7 +137,7 @@ def _table(run: LiveRun, regime: Regime) -> Table:
     return table
 
 
-def latency_lines(run: LiveRun, regime: Regime) -> list[str]:
+def latency_lines(run: Run, regime: Regime) -> list[str]:
     """For every later stack, why its latency differs from the first one's."""
     first, *others = run.settings.stacks
     reference = run.of_series(Series(first, regime))
@@ -174,7 +156,7 @@ def _latency_line(first: str, stack: str, split: LatencySplit) -> str:
     return f"latency of {stack} - {first}, mean: {split.total * 1000:+,.1f} ms = {shown}"
 
 
-def causes_table(run: LiveRun, regime: Regime) -> Table:
+def causes_table(run: Run, regime: Regime) -> Table:
     """What kept answers from the next rung: how many at the first try, and how many after the retry; empty without any."""
     from rich.table import Table
 
@@ -191,44 +173,37 @@ def causes_table(run: LiveRun, regime: Regime) -> Table:
 
 
 def _has_cause(cause: Cause) -> Callable[[Outcome], bool]:
-    return lambda outcome: outcome.cause == cause
+    return lambda outcome: outcome.cause == cause and not (cause == "other" and outcome.mismatch)
 
 
 _CAUSES: dict[str, Callable[[Outcome], bool]] = {cause: _has_cause(cause) for cause in CAUSES}
-_CAUSES["in another language than asked"] = lambda outcome: outcome.mismatch
+_CAUSES["other: not the language asked for"] = lambda outcome: outcome.cause == "other" and outcome.mismatch
 
 
 def _count_of(holds: Callable[[Outcome], bool], trials: Sequence[Trial], attempt: int) -> int:
     return sum(holds(trial.attempts[attempt].outcome) for trial in trials)
 
 
-def summary_notes(run: LiveRun) -> list[str]:
-    """What must be said beside the table: what the shares amount to, what is missing, what the numbers do not say."""
-    missing, faulted = run.missing, run.faulted
-    notes = [] if missing else [_verdict_line(run, series) for series in run.settings.series]
-    if missing:
-        notes.append(f"INCOMPLETE: {len(missing)} of {len(run.planned)} planned trials were not run; nothing here is judged.")
-    if faulted:
-        notes.append(f"INCOMPLETE: {len(faulted)} trial(s) met an infrastructure fault and are in no figure above.")
-    if again := sum(bool(trial.faults) for trial in run.trials) - len(faulted):
+def summary_notes(run: Run, resume_command: str) -> list[str]:
+    """What must be said beside the tables: what is missing, and what the numbers do not say."""
+    notes = []
+    if run.missing or run.faulted:
         notes.append(
-            f"{again} trial(s) were answered at a second or third try, after an infrastructure fault; no time of theirs is warm."
+            f"INCOMPLETE: of {len(run.missing) + len(run.trials)} planned trials {len(run.missing)} were not run and"
+            f" {len(run.faulted)} met an infrastructure fault; nothing here is judged. Next: {resume_command}"
+        )
+    if again := sum(bool(trial.faults) and trial.fault is None for trial in run.trials):
+        notes.append(f"{again} trial(s) have an answer only after an infrastructure fault.")
+    if untimed := sum(trial.fault is None and not trial.timed for trial in run.trials):
+        notes.append(
+            f"{untimed} trial(s) are in no time above: their first call came after a fault, so nobody knows what was cached."
         )
     if cut := sum(trial.cut_off for trial in run.trials):
-        limit = run.settings.sampling.max_tokens
-        notes.append(
-            f"{cut} answer(s) were cut off at {limit} tokens, which says nothing about the prompt. Next: --max-tokens {2 * limit}"
-        )
-    if run.target.context_length is None:
+        tokens = run.settings.sampling.max_tokens
+        notes.append(f"{cut} answer(s) were cut off at {tokens} tokens, no fault of the prompt. Next: a larger --max-tokens")
+    if run.header.target.context_length is None:
         notes.append("The server does not report its context length; that it drops no turn was seen from its token counts alone.")
-    if run.target.disclaimer:
-        notes.append(run.target.disclaimer)
-    return notes
-
-
-def _verdict_line(run: LiveRun, series: Series) -> str:
-    judgement = run.judgement(series)
-    return f"{series}: {judgement.verdict}, {judgement.sentence}"
+    return [*notes, run.header.target.disclaimer] if run.header.target.disclaimer else notes
 
 
 def _ratio(value: float | None, reference: float | None) -> str:

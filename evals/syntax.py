@@ -1,8 +1,9 @@
 """Syntax: does code parse in the language that it is declared in? It is parsed, never executed.
 
 The grammars are tree-sitter's (https://tree-sitter.github.io), and Python's own ``ast`` for Python. What this cannot tell: types,
-names and imports are not looked at; code that a newer version of a language allows may be refused; and nearly any prose parses as
-shell, so a script needs a construct or a command that prose lacks, which prose with ``find`` at the start of a line still has.
+names and imports are not looked at; the conditions of CSS at-rules are not; what a grammar does not know yet is refused, apart from
+:data:`_GAPS`; Python's grammar is that of the Python that runs the suite. Nearly any prose parses as shell, so a script needs a
+construct or a command that prose lacks, which a sentence with ``find`` or a dash before a word still has.
 """
 
 from __future__ import annotations
@@ -27,9 +28,37 @@ _GRAMMARS = {
     "css": ("tree_sitter_css", "language"),
     "sh": ("tree_sitter_bash", "language"),
 }
-
-_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+_FAMILIES = {"tsx": "script", "ts": "script", "js": "script"}
 CONSTRUCTS_FILE = Path(__file__).with_name("syntax.toml")
+
+_PAIRED = r"\([^(){};@]*(?:\([^(){};@]*\)[^(){};@]*)*\)"
+_SCRIPT_GAPS = (
+    # A bare & in the text of JSX; where it is an operator or a type, | parses just the same.
+    (r"(?<!&)&(?![&=])", "|"),
+)
+_GAPS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
+    language: tuple((re.compile(pattern), stand_in) for pattern, stand_in in gaps)
+    for language, gaps in {
+        "tsx": _SCRIPT_GAPS,
+        "ts": _SCRIPT_GAPS,
+        "js": _SCRIPT_GAPS,
+        "css": (
+            # Ranges, names and layers in the conditions of at-rules, whose parentheses stand in pairs.
+            (rf"@(?:media|container|supports|layer|page|scope)\b(?:[^(){{}};@]|{_PAIRED})*(?=\{{)", "@media all "),
+            (r"@layer\b[\w\s,.-]*;", ""),
+            (r"(@import\s+(?:url\([^)]{0,2000}\)|\"[^\"]{0,2000}\"|'[^']{0,2000}'))[^;{}@]*;", r"\1;"),
+            # Nested selectors with & elsewhere than at the beginning, flags of attribute selectors, empty custom properties.
+            (r"&", ".x"),
+            (r"([\"'\w])\s+[iIsS]\]", r"\1]"),
+            (r"((?<![\w-])--[\w-]+\s*:)\s*(?=[;}])", r"\1 0"),
+            (r";(?:\s*;)+", ";"),
+        ),
+        # tree-sitter-bash 0.25.1 reads beyond a table, and may crash, where such a character follows a brace (its issue 337). To
+        # the grammar of a shell they are letters like all others.
+        "sh": ((r"[^\x00-\x7f]", "x"),),
+    }.items()
+}
+"""What the grammars do not know, or cannot bear, and what stands in for it: valid code must not be blamed for their gaps."""
 
 
 def flaw(code: str, language: str) -> str | None:
@@ -60,26 +89,40 @@ def _is_python_construct(node: ast.AST) -> bool:
 
 
 def _flaw_in_tree(code: str, language: str) -> str | None:
-    if language == "sh":
-        # tree-sitter-bash 0.25.1 reads beyond a table, and may crash, where such a character follows a brace (its issue 337). To
-        # the grammar of a shell they are letters like all others.
-        code = _NON_ASCII.sub("x", code)
+    for gap, stand_in in _GAPS[language]:
+        code = gap.sub(stand_in, code)
     root = _parser(language).parse(code.encode()).root_node
     if root.has_error:
         return _first_error(root)
-    return None if any(_is_construct(node, language) for node in _nodes(root)) else _no_construct(language)
+    if any(map(_is_fence, _nodes(root))):
+        return "it holds a code fence"
+    shebang = code.startswith("#!")
+    return None if any(_is_construct(node, language, shebang=shebang) for node in _nodes(root)) else _no_construct(language)
 
 
 def _first_error(root: Node) -> str:
-    node = next(node for node in _nodes(root, anonymous=True) if node.is_error or node.is_missing)
+    # A missing token may be hidden inside a node that has no error of its own.
+    node = next((node for node in _nodes(root, anonymous=True) if node.is_error or node.is_missing), root)
     what = f"{node.type} is missing" if node.is_missing else "it does not parse"
     return f"line {node.start_point.row + 1}: {what}"
 
 
-def _is_construct(node: Node, language: str) -> bool:
-    if node.type in _words("constructs", language):
+def _is_fence(node: Node) -> bool:
+    """Whether the node is a template that is called with a template, which is how three back ticks parse."""
+    function = node.child_by_field_name("function") if node.type == "call_expression" else None
+    return function is not None and function.type == "template_string"
+
+
+def _is_construct(node: Node, language: str, *, shebang: bool) -> bool:
+    if node.type in _words("constructs", _FAMILIES.get(language, language)):
         return True
-    return node.type == "command_name" and (node.text or b"").decode(errors="replace") in _words("commands", language)
+    return node.type == "command" and (shebang or _is_known_command(node))
+
+
+def _is_known_command(command: Node) -> bool:
+    """Whether a shell's command is no prose: a well-known one, a path, or one with an option."""
+    name, *arguments = [(word.text or b"").decode(errors="replace") for word in command.named_children] or [""]
+    return "/" in name or name in _words("shell", "commands") or any(re.match(r"--?\w", argument) for argument in arguments)
 
 
 def _no_construct(language: str) -> str:
@@ -96,9 +139,9 @@ def _nodes(root: Node, *, anonymous: bool = False) -> Iterator[Node]:
 
 
 @functools.cache
-def _words(table: str, language: str) -> frozenset[str]:
+def _words(table: str, key: str) -> frozenset[str]:
     """One list of ``syntax.toml``."""
-    return frozenset(tomllib.loads(CONSTRUCTS_FILE.read_text(encoding="utf-8"))[table][language].split())
+    return frozenset(tomllib.loads(CONSTRUCTS_FILE.read_text(encoding="utf-8"))[table][key].split())
 
 
 @functools.cache

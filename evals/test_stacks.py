@@ -12,8 +12,9 @@ from evals.schedule import PlannedTrial, Series
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    from evals.limits import Judgement
     from evals.live import LiveRun
-    from evals.recording import Metric
+    from evals.metrics import Metric
 
 pytestmark = pytest.mark.live
 
@@ -28,9 +29,9 @@ def test_trial(planned: PlannedTrial, live: LiveRun) -> None:
         pytest.xfail(f"invalid after {len(trial.attempts)} attempt(s): {outcome.cause}: {outcome.failure}")
 
 
-def test_schema_valid(series: Series, live: LiveRun) -> None:
+def test_schema_valid(series: Series, judgements: dict[Series, Judgement]) -> None:
     """The share of schema-valid answers lies above the stack's floor, if it has one, in a run without gaps and faults."""
-    judgement = live.judgement(series)
+    judgement = judgements[series]
     if judgement.verdict in ("FAIL", "INCONCLUSIVE"):
         pytest.fail(f"{judgement.verdict}: {judgement.sentence}", pytrace=False)
 
@@ -60,7 +61,8 @@ def test_retrieval(memory_series: Series, live: LiveRun, benchmark: BenchmarkFix
 
 
 def _record(benchmark: BenchmarkFixture, series: Series, live: LiveRun, metric: Metric) -> None:
+    run = live.result()
     try:
-        record(benchmark, live.of_series(series), metric, complete=not live.flaw)
+        record(benchmark, run.of_series(series), metric, complete=run.complete)
     except ValueError as error:
         pytest.fail(f"INCONCLUSIVE: nothing was measured for {series}: {error}", pytrace=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -52,11 +51,11 @@ class Fault:
     kind: str
     message: str
     seconds: float
-    messages: tuple[str, ...]
-    text: str
-    facts: tuple[str, ...] | None
-    retrieval_seconds: float | None
-    attempts: tuple[AttemptRecord, ...]
+    messages: tuple[str, ...] = ()
+    text: str = ""
+    facts: tuple[str, ...] | None = None
+    retrieval_seconds: float | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
@@ -86,9 +85,9 @@ class Trial:
     regime: Regime
     seed: int
     started: str
-    facts: tuple[str, ...] | None
-    retrieval_seconds: float | None
-    attempts: tuple[AttemptRecord, ...]
+    facts: tuple[str, ...] | None = None
+    retrieval_seconds: float | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -148,11 +147,6 @@ class Trial:
             "attempts": tuple(map(AttemptRecord.from_dict, saved["attempts"])),
             "faults": tuple(map(Fault.from_dict, saved["faults"])),
         })  # fmt: skip
-
-
-def answered(trials: Sequence[Trial], series: Series) -> list[Trial]:
-    """The trials of one series that no fault ended."""
-    return [trial for trial in trials if trial.series == series and trial.fault is None]
 
 
 def _tuple_or_none(values: list[str] | None) -> tuple[str, ...] | None:

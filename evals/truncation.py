@@ -30,6 +30,7 @@ class TruncationWatch:
     remedy: str
     _tokens: dict[tuple[Message, ...], int] = field(default_factory=dict)
     _last: tuple[tuple[Message, ...], int] | None = None
+    """The prompt before, and the least tokens of one that goes on where it and its answer ended."""
 
     def check(self, messages: Sequence[Message], regime: Regime, completion: Completion, sampling: Sampling) -> None:
         """Check one completion; ``messages`` are those without a nonce, whose tokens may differ from nonce to nonce.
@@ -43,11 +44,13 @@ class TruncationWatch:
             raise self._error(f"{tokens} prompt tokens and {sampling.max_tokens} for the answer exceed its context length")
         counted = self._tokens.setdefault(sent, tokens) if regime == "warm" else tokens
         if counted != tokens:
-            # Ollama 0.30.0 does that too: it leaves what it took from its cache out of the count.
-            raise self._error(f"the same prompt counted {counted} tokens before and {tokens} now")
-        shorter, self._last = self._last, (sent, tokens)
-        if shorter is not None and _extends(sent, shorter[0]) and tokens <= shorter[1]:
-            raise self._error(f"the prompt grew and its tokens did not, from {shorter[1]} to {tokens}")
+            raise ContextTruncationError(
+                f"the same prompt counted {counted} tokens before and {tokens} now: the server dropped a part of it, or leaves what"
+                f" it had cached out of its count, as Ollama 0.30.0 does. {self.remedy}, or update the server"
+            )
+        shorter, self._last = self._last, (sent, _least_after(completion))
+        if shorter is not None and _extends(sent, shorter[0]) and tokens < shorter[1]:
+            raise self._error(f"the prompt grew by an answer to at least {shorter[1]} tokens, and {tokens} were counted")
 
     def _error(self, seen: str) -> ContextTruncationError:
         length = "an unknown length" if self.context_length is None else f"{self.context_length} tokens"
@@ -57,23 +60,22 @@ class TruncationWatch:
 def check_context(
     model: ChatModel, target: Target, served: Served, sampling: Sampling, longest: Mapping[Stack, tuple[Message, ...]]
 ) -> None:
-    """Send the longest prompt of every stack once, which also warms up connections and caches, and see whether it fits.
+    """Send the longest prompt of every stack, whole and with its oldest turn cut down, and see whether it fits and what the server
+    counts. This also has the server load the model.
 
     Raises:
-        TargetError: when it does not, when the server drops a part of it, or when it does not answer.
+        TargetError: when it does not fit, when the server drops a part of it, or when it does not answer.
     """
     for stack, messages in longest.items():
         tokens = _prompt_tokens(model, stack, messages, sampling)
-        needed = tokens + sampling.max_tokens + stack.retries * (sampling.max_tokens + CORRECTION_TOKENS)
-        if served.context_length is not None and needed > served.context_length:
-            raise _too_short(target, served, stack, f"has a context of {served.context_length} tokens, and {needed} are needed")
+        if served.context_length is not None and _needed(stack, tokens, sampling.max_tokens) > served.context_length:
+            raise TargetError(_beyond(target, served, stack, sampling, tokens))
         shortened = _prompt_tokens(model, stack, with_oldest_shortened(messages), sampling)
         if tokens <= shortened:
-            raise _too_short(
-                target, served, stack, f"counts {tokens} tokens, and {shortened} when the oldest turn is but one letter"
-            )
+            seen = f"counts {tokens} tokens, and {shortened} when the oldest turn is but one letter,"
+            raise TargetError(_drops(target, served, stack, seen))
         if lost := _lost_turn(messages, rendered_prompt(target, served, messages)):
-            raise _too_short(target, served, stack, f"renders a prompt without its {lost} turn")
+            raise TargetError(_drops(target, served, stack, f"renders a prompt without its {lost} turn"))
 
 
 def with_oldest_shortened(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -85,14 +87,16 @@ def with_oldest_shortened(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(replace(message, content="x") if place == oldest else message for place, message in enumerate(messages))
 
 
-def remedy(kind: str) -> str:
-    """What to do about a context that is too short, for a kind of target or of server."""
+def remedy(target: Target, served: Served) -> str:
+    """What to do about a context that is too short."""
+    if target.kind == "embedded":
+        return "Next: ask for shorter answers, since the embedded engine's context is fixed"
     by_kind = {
         "ollama": "Next: set OLLAMA_CONTEXT_LENGTH higher and restart Ollama",
-        "llama.cpp": "Next: serve it with a longer --ctx-size (for each of its --parallel slots)",
+        "llama.cpp": "Next: serve it with a longer --ctx-size (its --parallel slots share it)",
         "vllm": "Next: serve it with a longer --max-model-len",
     }
-    return by_kind.get(kind, "Next: serve it with a longer context (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: --ctx-size)")
+    return by_kind.get(served.kind, "Next: serve it with a longer context (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: --ctx-size)")
 
 
 def _prompt_tokens(model: ChatModel, stack: Stack, messages: tuple[Message, ...], sampling: Sampling) -> int:
@@ -112,11 +116,33 @@ def _lost_turn(messages: Sequence[Message], rendered: str) -> str:
     return "last" if turns[0] else "first"
 
 
-def _too_short(target: Target, served: Served, stack: Stack, seen: str) -> TargetError:
-    return TargetError(
-        f"{target} {seen} for the longest prompt of the {stack.name} stack with its answers and corrections: a server silently"
-        f" drops the oldest turns of what does not fit. {remedy(served.kind)}"
+def _needed(stack: Stack, prompt_tokens: int, max_tokens: int) -> int:
+    """Tokens of the prompt and its answer, and for every retry of the correction and one answer more."""
+    return prompt_tokens + max_tokens + stack.retries * (max_tokens + CORRECTION_TOKENS)
+
+
+def _beyond(target: Target, served: Served, stack: Stack, sampling: Sampling, prompt_tokens: int) -> str:
+    needed = _needed(stack, prompt_tokens, sampling.max_tokens)
+    fits = ((served.context_length or 0) - _needed(stack, prompt_tokens, 0)) // (1 + stack.retries)
+    shorter = f"; --max-tokens {fits} or less would fit" if fits > 0 else ""
+    return (
+        f"{target} has a context of {served.context_length} tokens, and the {stack.name} stack needs {needed}: {prompt_tokens} for"
+        f" its longest prompt, the rest for its answers of {sampling.max_tokens} and its corrections."
+        f" {remedy(target, served)}{shorter}"
     )
+
+
+def _drops(target: Target, served: Served, stack: Stack, seen: str) -> str:
+    return (
+        f"{target} {seen} for the longest prompt of the {stack.name} stack: it silently drops the oldest turns of what does not fit"
+        f" into its context. {remedy(target, served)}"
+    )
+
+
+def _least_after(completion: Completion) -> int:
+    """The least tokens of the retry's prompt: this prompt's, and half of the answer's. What was only thought may be left out."""
+    answered = 1 if completion.reasoning else max(1, completion.completion_tokens // 2)
+    return completion.prompt_tokens + answered
 
 
 def _extends(longer: tuple[Message, ...], shorter: tuple[Message, ...]) -> bool:

@@ -40,7 +40,7 @@ def serve_embedder() -> Iterator[Embedder]:
     """Serve MiniLM, converted on first use into the cache folder."""
     file = minilm.cached_gguf(cache_folder())
     with engine.serve(file, name=minilm.MODEL_NAME, context_length=512, embedding=True) as url:
-        yield Embedder(url, minilm.MODEL_NAME, minilm.DIMENSIONS)
+        yield Embedder(url, minilm.MODEL_NAME, minilm.DIMENSIONS, digest=minilm.WEIGHTS_SHA256)
 
 
 def cache_folder() -> Path:

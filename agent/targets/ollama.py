@@ -87,7 +87,7 @@ def describe(url: str, model: str) -> LoadedModel:
     Raises:
         TargetError: when Ollama does not answer.
     """
-    present, loaded = (_entry(url, path, model) for path in ("/api/tags", "/api/ps"))
+    present, loaded = _entry(url, "/api/tags", model), _entry(url, "/api/ps", model)
     details = present.get("details") or {}
     shown = fetch_json(f"{url}/api/show", {"model": model})
     size, in_video_memory = loaded.get("size"), loaded.get("size_vram")
@@ -99,6 +99,16 @@ def describe(url: str, model: str) -> LoadedModel:
         context_length=loaded.get("context_length"),
         gpu_share=in_video_memory / size if size and in_video_memory is not None else None,
     )
+
+
+def digest(url: str, model: str) -> str | None:
+    """The digest of a model that is present; ``None`` where Ollama does not tell.
+
+    Raises:
+        TargetError: when Ollama does not answer.
+    """
+    told: str | None = _entry(url, "/api/tags", model).get("digest")
+    return told
 
 
 def render(url: str, model: str, messages: list[dict[str, str]]) -> str:

@@ -77,7 +77,8 @@ def open_embedder(target: Target, spec: str | None = None) -> Iterator[Embedder]
     if spec is not None:
         yield _embedder_at(spec)
     elif target.kind == "ollama":
-        yield Embedder(target.base_url, ollama.EMBEDDING_MODEL, ollama.EMBEDDING_DIMENSIONS)
+        digest = ollama.digest(ollama.base_url(), ollama.EMBEDDING_MODEL)
+        yield Embedder(target.base_url, ollama.EMBEDDING_MODEL, ollama.EMBEDDING_DIMENSIONS, digest=digest)
     else:
         from agent.targets import embedded
 

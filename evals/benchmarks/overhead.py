@@ -73,7 +73,7 @@ class Interleaver:
         messages = [run.messages.known[name].to_dict() for name in trial.first.messages]
         started = time.perf_counter()
         stream = create(
-            model=run.target.model,
+            model=run.header.target.model,
             messages=messages,
             temperature=sampling.temperature,
             top_p=sampling.top_p,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.model import Completion
 from evals.fingerprint import Fingerprint
 from evals.ladder import Outcome
-from evals.runfile import Header
+from evals.run import Header, ServedTarget
 from evals.schedule import Regime
 from evals.settings import Settings
 from evals.trials import AttemptRecord, Fault, Trial
@@ -13,7 +13,7 @@ from evals.trials import AttemptRecord, Fault, Trial
 VALID = Outcome("code parses", "py", declared="py")
 CUT_OFF = Outcome("answered", "py", "truncated", "the answer was cut off after 20 tokens; write a shorter file")
 EMPTY = Outcome("nothing", "py", "other", "not JSON: the answer is empty")
-TIMEOUT = Fault("ModelTimeoutError", "silent", 0.5, (), "", None, None, ())
+TIMEOUT = Fault("ModelTimeoutError", "silent", 0.5)
 
 
 def completion(
@@ -34,7 +34,7 @@ def trial(
     """A trial with one attempt for every outcome given, or one that a fault ended."""
     attempts = () if fault else tuple(attempt(valid=outcome) for outcome in valid)
     faults = (fault,) if fault else ()
-    return Trial(epoch, task, stack, regime, 7, "2026-01-01T00:00:00.000+00:00", None, None, attempts, faults)
+    return Trial(epoch, task, stack, regime, 7, "2026-01-01T00:00:00.000+00:00", attempts=attempts, faults=faults)
 
 
 def settings(
@@ -46,6 +46,6 @@ def settings(
 
 def header(asked: Settings | None = None) -> Header:
     """The header of a run."""
-    target = {"kind": "embedded", "model": "m", "server": "s", "context_length": None, "disclaimer": ""}
+    target = ServedTarget("embedded", "m", "s", None, "")
     marks = Fingerprint({"model": {"name": "m"}}, {"cores": 2}, {"commit": None})
     return Header("20260101-000000-abcdef01", asked or settings(), target, marks)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.runs import SavedRun, load_run
+from evals.run import Run
+from evals.runs import load_run
 from evals.selftest.scripted_server import Response, Route, as_json, chat_stream, embeddings
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +42,7 @@ class Finished:
         return [line["trial"] for line in lines if "trial" in line]
 
     @property
-    def run(self) -> SavedRun:
+    def run(self) -> Run:
         """The one saved run, as the loader reads it."""
         (file,) = self.storage.glob("*/*.json")
         return load_run(file)

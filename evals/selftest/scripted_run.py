@@ -9,7 +9,6 @@ from pathlib import Path
 from agent.loop import Agent
 from agent.model import OpenAIModel, Timeouts
 from agent.stacks import STACKS
-from agent.targets.target import Target
 from evals.journal import Journal
 from evals.live import LiveRun
 from evals.observer import ObservedModel
@@ -48,5 +47,4 @@ def scripted_run(
     ):
         observed = ObservedModel(model, TruncationWatch(context_length, "Next: serve it with a longer context"))
         agent = Agent(observed, None, load_history(), read_only=True)
-        target = Target("url", f"{url}/v1", "scripted", "scripted", context_length)
-        yield LiveRun(head, planned, target, agent, observed, journal, pauses=pauses)
+        yield LiveRun(head, planned, agent, observed, journal, pauses=pauses)

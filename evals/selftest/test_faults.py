@@ -229,8 +229,8 @@ def test_above_the_budget_the_run_stops_with_what_it_has(tmp_path: Path) -> None
     assert finished.code == pytest.ExitCode.INTERRUPTED
     assert (len(run.trials), len(run.faulted), len(run.missing), run.complete) == (7, 3, 5, False)
     assert "infrastructure fault, not an answer, in 3 tries: ModelStatusError" in finished.output
-    assert f"pytest evals/ -m live --resume={run.header.run}" in finished.output
-    assert "INCOMPLETE: 3 trial(s) met an infrastructure fault and are in no figure above" in finished.output
+    assert f"pytest evals/ -m live --benchmark-storage=file://{tmp_path} --resume={run.header.run}" in finished.output
+    assert "INCOMPLETE: of 12 planned trials 5 were not run and 3 met an infrastructure fault" in finished.output
     assert finished.saved["evals"]["judgements"]["naive-warm"]["verdict"] == "INCONCLUSIVE"
     assert len(finished.saved["benchmarks"][0]["stats"]["data"]) == 4
 
@@ -248,4 +248,5 @@ def test_faults_within_the_budget_leave_the_run_incomplete(tmp_path: Path) -> No
         finished = live_session(server.url, tmp_path, "--stack", "naive", "--epochs", "1")
     assert (len(finished.run.trials), len(finished.run.faulted), finished.run.complete) == (12, 1, False)
     assert "INCONCLUSIVE: 1 trial(s) met an infrastructure fault" in finished.output
-    assert "1 trial(s) were answered at a second or third try" in finished.output
+    assert "1 trial(s) have an answer only after an infrastructure fault." in finished.output
+    assert "2 trial(s) are in no time above: their first call came after a fault" in finished.output

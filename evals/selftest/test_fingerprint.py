@@ -15,7 +15,7 @@ from agent.stacks import STACKS
 from agent.targets import embedded
 from agent.targets.embedder import Embedder
 from agent.targets.target import Target, open_target
-from evals.fingerprint import Fingerprint, Measured, fingerprint
+from evals.fingerprint import Fingerprint, Inputs, fingerprint
 from evals.selftest.ollama_double import ollama_double
 from evals.selftest.scripted_server import as_json, scripted_server
 from evals.served import Served, describe, hash_of, public_url, rendered_prompt, server_root
@@ -25,12 +25,12 @@ SECRET = "sk-very-secret"
 TARGET = Target("url", f"http://me:{SECRET}@gpu.example/v1?key={SECRET}", "m", "gpu.example", api_key=SECRET)
 EMBEDDER = Embedder(f"http://gpu.example/v1?key={SECRET}", "nomic", 768, api_key=SECRET)
 SERVED = Served("llama.cpp", "b1", "d" * 64, "4.3B", "Q4_K_M", "t" * 64, 4096)
-MEASURED = Measured(tuple(STACKS.values()), load_tasks(), load_history(), load_preferences(), Sampling(), seed=5)
+INPUTS = Inputs(tuple(STACKS.values()), load_tasks(), load_history(), load_preferences(), Sampling(), seed=5)
 
 
 def taken(target: Target = TARGET, served: Served = SERVED, embedder: Embedder | None = EMBEDDER, **changes: Any) -> Fingerprint:
     """A fingerprint."""
-    return fingerprint(target, served, embedder, replace(MEASURED, **changes))
+    return fingerprint(target, served, embedder, replace(INPUTS, **changes))
 
 
 def test_nothing_secret_enters(monkeypatch: pytest.MonkeyPatch) -> None:

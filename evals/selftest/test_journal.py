@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors import RunFileError, SettingsError
 from agent.prompts import Message
-from evals.journal import Journal, find_journal, new_run_id, read_journal
+from evals.journal import Journal, find_journal, new_run_id, read_journal, resume_command
 from evals.messages import MessageStore
 from evals.selftest.factories import TIMEOUT, header, trial
 from evals.trials import Trial
@@ -180,15 +180,30 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
         Journal.create(tmp_path / "journals", HEADER.run, HEADER)
 
 
-def test_journals_are_found_by_name_path_and_latest(tmp_path: Path) -> None:
-    """A journal is found by the name of its run, by its path, and as the latest; what is not there lists what is."""
-    files = [tmp_path / f"2026010{day}-000000-aa.jsonl" for day in (1, 2)]
-    for file in files:
-        file.touch()
-    assert find_journal(tmp_path, "latest") == files[1]
-    assert find_journal(tmp_path, files[0].stem) == files[0]
-    assert find_journal(tmp_path / "elsewhere", str(files[0])) == files[0]
-    with pytest.raises(RunFileError, match=f"no such journal .*{files[1].stem}"):
+def test_journals_are_found_by_name_and_path(tmp_path: Path) -> None:
+    """A journal is found by the name of its run and by its path; what is not there lists what could go on."""
+    file = journal_with(tmp_path)
+    assert find_journal(tmp_path, file.stem) == file
+    assert find_journal(tmp_path / "elsewhere", str(file)) == file
+    with pytest.raises(RunFileError, match=f"there is no such run .*{file.stem}"):
         find_journal(tmp_path, "evals/")
-    with pytest.raises(RunFileError, match="there is none yet"):
+    with pytest.raises(RunFileError, match="begin one with pytest evals/ -m live"):
         find_journal(tmp_path / "empty", "latest")
+
+
+def test_the_latest_is_the_newest_that_is_not_complete(tmp_path: Path) -> None:
+    """A complete run after one that was cut off does not hide it."""
+    for day, finished in ((1, False), (2, False), (3, True)):
+        journal = Journal.create(tmp_path, f"2026010{day}-000000-aa", HEADER)
+        if finished:
+            journal.finish()
+        journal.close()
+    assert find_journal(tmp_path, "latest").stem == "20260102-000000-aa"
+    assert find_journal(tmp_path, "20260103-000000-aa").stem == "20260103-000000-aa"
+
+
+def test_the_command_that_goes_on_names_another_storage(tmp_path: Path) -> None:
+    """The command is complete: where runs are not saved in the default folder, it says where."""
+    assert resume_command(Path(".benchmarks/journals/x.jsonl")) == "pytest evals/ -m live --resume=x"
+    command = f"pytest evals/ -m live --benchmark-storage=file://{tmp_path} --resume=x"
+    assert resume_command(tmp_path / "journals" / "x.jsonl") == command

@@ -152,7 +152,7 @@ def test_a_complete_run_is_not_resumed(tmp_path: Path) -> None:
         live_session(server.url, tmp_path, *QUICK, "--task", "dark-theme")
         refused = live_session(server.url, tmp_path, "--resume")
     assert refused.code == pytest.ExitCode.USAGE_ERROR
-    assert "is complete and saved. Next: begin a new one without --resume" in refused.output
+    assert "could go on. Next: begin one with pytest evals/ -m live" in refused.output
 
 
 def test_a_run_that_was_stopped_goes_on_and_is_complete(tmp_path: Path) -> None:
@@ -174,5 +174,5 @@ def test_a_run_that_was_stopped_goes_on_and_is_complete(tmp_path: Path) -> None:
     assert (len(first.trials), len(first.faulted), before.complete, after.complete) == (3, 1, False, True)
     assert before.header == after.header
     (faulted,) = [trial for trial in after.trials if trial.faults]
-    assert (faulted.key, len(faulted.faults), faulted.last.valid) == (first.faulted[0], 3, True)
+    assert (faulted.key, len(faulted.faults), faulted.last.valid) == (first.faulted[0].key, 3, True)
     assert "2 of 36 trials are there" in second.output

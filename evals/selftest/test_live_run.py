@@ -179,7 +179,7 @@ def test_a_deselected_aggregate_loses_nothing(tmp_path: Path) -> None:
     with scripted_server(routes(valid)) as server:
         finished = live_session(server.url, tmp_path, *CHOICE, "-k", "e1-dashboard")
     assert finished.code == 0
-    assert "INCOMPLETE: 10 of 12 planned trials were not run" in finished.output
+    assert "INCOMPLETE: of 12 planned trials 10 were not run and 0 met" in finished.output
     assert (finished.run.complete, len(finished.run.missing)) == (False, 10)
     assert len(finished.saved["benchmarks"]) == 7
     assert not any(entry["extra_info"]["complete"] for entry in finished.saved["benchmarks"])
@@ -237,7 +237,7 @@ def test_a_target_that_is_not_there_is_one_error(tmp_path: Path, target: str, tr
         (["--deadline", "0"], "--deadline is more than 0"),
         (["--deadline", "nan"], "--deadline is more than 0"),
         (["--fault-budget", "2"], "--fault-budget is a share from 0 to 1; this is 2.0"),
-        (["--resume"], "there is none yet"),
+        (["--resume"], "Next: begin one with pytest evals/ -m live"),
         (["--ff"], "live runs do not take --ff"),
         (["--benchmark-cprofile=cumtime"], "live runs do not take --benchmark-cprofile"),
         (["--benchmark-disable"], "live runs do not take --benchmark-disable"),

@@ -19,9 +19,9 @@ from agent.prompts import Message
 from evals import runfile
 from evals.ladder import RUNGS, Outcome
 from evals.messages import MessageStore
-from evals.runfile import messages_to_dict
+from evals.run import Run
 from evals.runs import load_run
-from evals.schedule import REGIMES
+from evals.schedule import REGIMES, TrialKey
 from evals.selftest.factories import TIMEOUT, header, settings, trial
 from evals.trials import AttemptRecord, Fault, Trial
 
@@ -31,15 +31,10 @@ HASHES = STORE.add([Message("system", "Rules."), Message("user", "Grüße 🚀")
 
 def saved(trials: tuple[Trial, ...] = (trial(True, task="a"), trial(False, True, task="b"))) -> dict[str, Any]:
     """A saved run of two tasks, as pytest-benchmark's file holds it."""
-    faulted = [list(one.key) for one in trials if one.fault]
-    part = header(settings("a", "b")).to_dict() | {
-        "complete": len(trials) == 2 and not faulted,
-        "missing": [[1, task, "naive", "warm"] for task in ("a", "b") if task not in {one.task for one in trials}],
-        "faulted": faulted,
-        "judgements": {},
-        "messages": messages_to_dict(STORE.known),
-        "trials": [one.to_dict() for one in trials],
-    }
+    there = {one.task for one in trials}
+    missing: tuple[TrialKey, ...] = tuple((1, task, "naive", "warm") for task in ("a", "b") if task not in there)
+    run = Run(header(settings("a", "b")), trials, STORE.known, missing)
+    part = run.to_dict() | {"judgements": {}}
     whole: dict[str, Any] = json.loads(json.dumps({"benchmarks": [], "machine_info": {}, "evals": part}))
     return whole
 
@@ -75,7 +70,7 @@ def test_a_run_with_gaps_or_faults_is_incomplete(tmp_path: Path) -> None:
     gap = load_run(written(tmp_path, saved((trial(True, task="a"),))))
     fault = load_run(written(tmp_path, saved((trial(True, task="a"), trial(task="b", fault=TIMEOUT)))))
     assert (gap.complete, gap.missing) == (False, ((1, "b", "naive", "warm"),))
-    assert (fault.complete, fault.faulted) == (False, ((1, "b", "naive", "warm"),))
+    assert (fault.complete, [one.key for one in fault.faulted]) == (False, [(1, "b", "naive", "warm")])
 
 
 def _changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:

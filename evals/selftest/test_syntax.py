@@ -27,6 +27,24 @@ PARSES = {
     "one command": ("sh", 'rm -rf "build"'),
     "loop": ("sh", '#!/usr/bin/env bash\nfor f in *.log; do echo "$f"; done'),
     "heredoc": ("sh", "cat <<'EOF'\nSure, here it is\nEOF"),
+    "media range": ("css", "@media (40rem <= width < 64rem) { .a { color: red } }"),
+    "named container": ("css", "@container cards (min-width: 40rem) { .a { color: red } }"),
+    "nested selector": ("css", ".a { .dark & { color: red } &:hover { color: blue } }"),
+    "two semicolons": ("css", ".a { color: red;; }"),
+    "attribute flag": ("css", '[data-theme="dark" i] { color: red }'),
+    "page": ("css", "@page :first { margin: 1cm }"),
+    "layers": ("css", '@import url("x") layer(base);\n@layer a.b, c;\n@layer a.b { .a { color: red } }'),
+    "empty custom property": ("css", ":root { --empty:; --b: ; color: red }"),
+    "supports": ("css", "@supports (display: grid) and (not (display: inline-grid)) { .a { float: none } }"),
+    "ampersand in JSX": ("tsx", 'export const A = () => <a href="/s?q=a&page=2">Save & close</a>;'),
+    "ampersands": ("ts", "type A = B & C; export const x = a && b; y &&= z; const q = a & b;"),
+    "tagged template": ("js", "const page = html`<p>${x}</p>`;"),
+    "unknown command below a shebang": ("sh", "#!/usr/bin/env bash\nuvicorn app:app"),
+    "unknown command with an option": ("sh", "docker-compose up -d"),
+    "redirect": ("sh", "pg_dump mydb > backup.sql"),
+    "path as a command": ("sh", "./gradlew build"),
+    "arithmetic": ("sh", "((x++))"),
+    "dot": ("sh", ". ./env.sh"),
     "non-ASCII": ("js", "const größe = '🚀';"),
 }
 
@@ -45,6 +63,11 @@ DOES_NOT_PARSE = {
     "missing colon": ("py", "def f()\n    pass", "line 1: expected ':'"),
     "NUL": ("py", "x = '\0'", "null bytes"),
     "deep": ("py", "(" * 10_000, ""),
+    "fence in js": ("js", "```js\nconst x = 1;\n```", "it holds a code fence"),
+    "fence around broken ts": ("ts", "```ts\nfunction broken( {\n```", "it holds a code fence"),
+    "fence around prose": ("tsx", "Here:\n```\nhello world\n```", ""),
+    "no value": ("css", ".a { color: ; }", "line 1"),
+    "open condition": ("css", "@media (min-width: 40rem { .a { color: red } }", "line 1"),
     "selector alone": ("css", "body", "does not parse"),
     "declaration alone": ("css", "color: red;", "no construct of css"),
     "open block": ("css", ".a { color: red;", "line 1"),
@@ -81,6 +104,23 @@ def test_any_text_is_judged(language: str, code: str) -> None:
     text = code.encode("utf-8", "replace").decode()
     with warnings.catch_warnings(action="error"):
         assert flaw(text, language) is None or flaw(text, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@given(data=st.data())
+def test_any_damage_to_code_is_judged(language: str, data: st.DataObject) -> None:
+    """Whatever piece is cut out of good code, or doubled, it parses or has a flaw."""
+    code = data.draw(st.sampled_from([code for of, code in PARSES.values() if of == language]))
+    start, end = sorted(data.draw(st.tuples(st.integers(0, len(code)), st.integers(0, len(code)))))
+    middle = data.draw(st.sampled_from(["", code[start:end] * 2, "&", "`", ";"]))
+    assert flaw(code[:start] + middle + code[end:], language) != ""
+
+
+@pytest.mark.parametrize("text", ["@media ", "@import url(", "--", "-", "(", "& ", "``", "; ", "a i"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_long_nonsense_is_judged(language: str, text: str) -> None:
+    """A hundred thousand characters of one thing over and over are judged; none of the patterns runs away."""
+    assert flaw(text * (100_000 // len(text)), language) != ""
 
 
 def test_characters_beyond_ascii_crash_no_shell_grammar() -> None:

@@ -145,7 +145,7 @@ def test_a_prompt_that_grew_counts_more_tokens() -> None:
 
 
 def test_another_prompt_may_count_fewer_tokens() -> None:
-    """A prompt that is no longer version of the one before may be shorter, and a cold one may differ by its nonce."""
+    """A prompt that is not a longer version of the one before may be shorter, and a cold one may differ by its nonce."""
     watch = TruncationWatch(None, "Next: more")
     watch.check([SYSTEM, FIRST, SECOND, LAST], "warm", completion(50), Sampling())
     watch.check([SYSTEM, LAST], "warm", completion(20), Sampling())
