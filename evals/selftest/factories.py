@@ -20,7 +20,7 @@ def completion(
     text: str = "{}", *, ttft: float | None = 0.1, latency: float = 1.0, prompt: int = 100, answer: int = 20
 ) -> Completion:
     """A completion; times in seconds."""
-    return Completion(prompt, answer, None, ttft, latency, "stop", text)
+    return Completion(prompt, answer, None, ttft, latency, "stop", text, first_token=ttft)
 
 
 def attempt(*, valid: bool, ttft: float | None = 0.1, latency: float = 1.0, answer: int = 20) -> AttemptRecord:

@@ -23,12 +23,13 @@ Step = bytes | float | None
 
 @dataclass(frozen=True)
 class Response:
-    """One scripted answer: a pause, then status and headers, then the steps of its body."""
+    """One scripted answer: a pause, then status and ``headers``, then the steps of its body."""
 
     steps: Iterable[Step] = ()
     status: int = 200
     content_type: str = "application/json"
     pause_before_headers: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 Route = Callable[[dict[str, Any]], Response]
@@ -205,6 +206,8 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(response.pause_before_headers)
         self.send_response(response.status)
         self.send_header("Content-Type", response.content_type)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for step in response.steps:

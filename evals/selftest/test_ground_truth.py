@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.errors import CAUSES
+from evals.ladder import Outcome
 from evals.observer import NONCE_DIGITS
 from evals.run import Run
 from evals.schedule import REGIMES, Regime, Series
@@ -192,14 +193,23 @@ def test_the_causes_shown_are_those_of_the_trials(known: tuple[Finished, list[Tr
     """The table of causes counts, for every stack in the regime, the first tries and the last ones."""
     _, _, below = known[0].output.partition(f"{regime} prefix cache")
     lines = below.partition("causes, first try > after retry")[2].partition("\n\n")[0].splitlines()[1:]
-    shown = {line[:32].strip(): re.findall(r"(\d+) > (\d+)", line) for line in lines}
+    shown = {line.partition("  ")[0]: re.findall(r"(\d+) > (\d+)", line) for line in lines}
     expected: dict[str, list[tuple[str, str]]] = {}
-    for cause in CAUSES:
-        counts = []
-        for stack in run.header.settings.stacks:
-            outcomes = [(trial.first.outcome, trial.last.outcome) for trial in run.trials if trial.series == Series(stack, regime)]
-            counts.append((str(sum(o.cause == cause for o, _ in outcomes)), str(sum(o.cause == cause for _, o in outcomes))))
-        if any(count != ("0", "0") for count in counts):
-            expected[cause] = counts
-    shown.pop("in another language than asked")
+    for cause in (*CAUSES, MISMATCH):
+        counts = [_counts(run, Series(stack, regime), cause) for stack in run.header.settings.stacks]
+        expected |= {cause: counts} if any(count != ("0", "0") for count in counts) else {}
     assert shown == expected
+
+
+MISMATCH = "other: not the language asked for"
+
+
+def _counts(run: Run, series: Series, cause: str) -> tuple[str, str]:
+    """How often a cause stands at the first tries of a series, and at its last ones."""
+    attempts = [trial.attempts for trial in run.trials if trial.series == series]
+    named = [[_named_cause(attempt.outcome) for attempt in tried] for tried in attempts]
+    return str(sum(names[0] == cause for names in named)), str(sum(names[-1] == cause for names in named))
+
+
+def _named_cause(outcome: Outcome) -> str | None:
+    return MISMATCH if outcome.cause == "other" and outcome.mismatch else outcome.cause

@@ -22,7 +22,7 @@ def answered(*completions: Completion, stack: str = "naive", epoch: int = 1) -> 
 
 def call(ttft: float | None, decode: float, tokens: int) -> Completion:
     """A call: seconds to the first text and after it, and its completion tokens."""
-    return Completion(100, tokens, None, ttft, (ttft or 0.0) + decode, "stop", "x")
+    return Completion(100, tokens, None, ttft, (ttft or 0.0) + decode, "stop", "x", first_token=ttft)
 
 
 def test_each_part_is_found_alone() -> None:

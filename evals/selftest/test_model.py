@@ -138,6 +138,58 @@ def test_ttft_skips_the_role_chunk(server: ScriptedServer) -> None:
     assert completion.latency >= 0.3
 
 
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_thinking_ends_the_prefill_and_not_the_ttft(server: ScriptedServer, name: str) -> None:
+    """A model that thinks first has its first token with its first thought, its TTFT with the answer; thoughts are kept apart."""
+    thoughts = [event(chat_chunk({name: piece})) for piece in ("Let me ", "see.")]
+    completion = _complete(server, _stream(ROLE, thoughts[0], 0.1, thoughts[1], HELLO, STOP, USAGE, DONE))
+    assert (completion.reasoning, completion.text) == ("Let me see.", "Hello")
+    assert completion.first_token is not None
+    assert completion.ttft is not None
+    assert completion.ttft > completion.first_token
+    assert completion.prefill == completion.first_token
+    assert completion.decode == completion.latency - completion.first_token
+
+
+def test_without_thinking_the_first_token_is_the_ttft(server: ScriptedServer) -> None:
+    """Where nothing is thought, first token and TTFT are the same moment."""
+    completion = _complete(server, chat_stream(["Hel", "lo"]))
+    assert (completion.first_token, completion.reasoning) == (completion.ttft, "")
+
+
+TIMINGS: list[tuple[object, int | None, float | None]] = [
+    ({"cache_n": 7, "prompt_ms": 12.5}, 7, 0.0125),
+    ({"prompt_ms": 0}, None, 0.0),
+    ({"prompt_ms": "x"}, None, None),
+    ([], None, None),
+]
+
+
+@pytest.mark.parametrize(("timings", "cached", "prefill"), TIMINGS)
+def test_timings_of_llama_cpp_are_read(server: ScriptedServer, timings: object, cached: int | None, prefill: float | None) -> None:
+    """Cached tokens and the time for the prompt come from llama.cpp's timings where they are reported there alone."""
+    completion = _complete(server, _stream(HELLO, STOP, event({**usage_chunk(10, 2), "timings": timings}), DONE))
+    assert (completion.cached_tokens, completion.server_prefill) == (cached, prefill)
+
+
+def test_a_redirect_is_part_of_the_time(server: ScriptedServer) -> None:
+    """The clock starts when the request is first sent, and not again after a redirect."""
+    answer = chat_stream(["Hello"])
+    moved = Response(status=307, pause_before_headers=0.1, headers={"Location": f"{server.url}/elsewhere"})
+    server.routes["POST /elsewhere"] = lambda _: answer
+    completion = _complete(server, moved)
+    assert completion.text == "Hello"
+    assert completion.ttft is not None
+    assert completion.ttft >= 0.1
+
+
+def test_an_answer_without_end_is_cut(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that floods faster than the deadline is stopped by the length of the answer."""
+    monkeypatch.setattr("agent.model.MOST_CHARACTERS", 1000)
+    with pytest.raises(ModelStreamError, match="longer than 1,000 characters"):
+        _complete(server, _stream(*[HELLO] * 300, STOP, USAGE, DONE))
+
+
 def test_no_text_has_no_ttft(server: ScriptedServer) -> None:
     """An answer without any text has no TTFT, although chunks came."""
     completion = _complete(server, chat_stream([]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,7 @@ def test_a_prompt_beyond_the_context_is_refused(tmp_path: Path) -> None:
     }
     with scripted_server(answers) as server:
         finished = live_session(server.url, tmp_path, "--stack", "naive")
-    refused(finished, "has a context of 2000 tokens, and", "are needed", "--max-model-len")
+    refused(finished, "has a context of 2000 tokens, and the naive stack needs", "--max-model-len", "would fit")
 
 
 @pytest.mark.parametrize(
@@ -133,15 +135,32 @@ def completion(prompt_tokens: int) -> Completion:
     return Completion(prompt_tokens, 5, None, 0.1, 0.2, "stop", "x")
 
 
-def test_a_prompt_that_grew_counts_more_tokens() -> None:
-    """A corrective retry repeats its prompt and adds to it; when its tokens do not grow, something was dropped."""
-    watch = TruncationWatch(None, "Next: more")
-    watch.check([SYSTEM, LAST], "warm", completion(50), Sampling())
-    watch.check([SYSTEM, LAST, SECOND, FIRST], "warm", completion(51), Sampling())
-    watch = TruncationWatch(None, "Next: more")
-    watch.check([SYSTEM, LAST], "warm", completion(50), Sampling())
-    with pytest.raises(ContextTruncationError, match="the prompt grew and its tokens did not, from 50 to 50"):
-        watch.check([SYSTEM, LAST, SECOND, FIRST], "warm", completion(50), Sampling())
+@pytest.mark.parametrize(("reasoning", "least"), [("", 150), ("Hm.", 101)])
+def test_a_prompt_that_grew_counts_more_tokens(reasoning: str, least: int) -> None:
+    """A corrective retry repeats its prompt and the failed answer: when its tokens do not grow by half of those of the answer,
+    something was dropped. What a model only thought is not repeated.
+    """
+    first = replace(completion(100), completion_tokens=100, reasoning=reasoning)
+    for tokens in (least, least - 1):
+        watch = TruncationWatch(None, "Next: more")
+        watch.check([SYSTEM, LAST], "warm", first, Sampling())
+        seen = contextlib.nullcontext() if tokens == least else pytest.raises(ContextTruncationError, match=f"to at least {least}")
+        with seen:
+            watch.check([SYSTEM, LAST, SECOND, FIRST], "warm", completion(tokens), Sampling())
+
+
+def test_the_limit_that_would_fit_fits(tmp_path: Path) -> None:
+    """The --max-tokens that the refusal names is taken, and one more is not."""
+    answers = routes(valid) | {
+        "GET /version": lambda _: as_json({"version": "0.9"}),
+        "GET /v1/models": lambda _: as_json({"data": [{"id": "scripted", "max_model_len": 3_000}]}),
+    }
+    choice = ("--epochs", "1", "--task", "dark-theme", "--stack", "optimized", "-k", "trial")
+    with scripted_server(answers) as server:
+        refused_first = live_session(server.url, tmp_path, *choice)
+        limit = int(refused_first.output.partition("--max-tokens ")[2].split()[0])
+        assert live_session(server.url, tmp_path, *choice, "--max-tokens", str(limit)).code == 0
+        refused(live_session(server.url, tmp_path, *choice, "--max-tokens", str(limit + 1)), "would fit")
 
 
 def test_another_prompt_may_count_fewer_tokens() -> None:
