@@ -24,7 +24,6 @@ MOST_CHARACTERS = 500
 
 _USER_ID = re.compile(r"[\w.@+-]{1,128}")
 _PAGE = 100
-_EMBEDDING_SECONDS = 60.0
 _EVERYTHING = 100_000
 
 
@@ -32,8 +31,9 @@ _EVERYTHING = 100_000
 class MemorySettings:
     """Which store to open.
 
-    ``local`` needs ``folder``, outside of which nothing is written, and ``embedder``. ``platform`` needs ``api_key``
-    (``MEM0_API_KEY``); ``host`` is for a server other than Mem0's own, and ``folder`` then only holds Mem0's own settings.
+    ``local`` needs ``folder``, outside of which nothing is written, and ``embedder``, whose longest answer may take
+    ``embedding_seconds``. ``platform`` needs ``api_key`` (``MEM0_API_KEY``); ``host`` is for a server other than Mem0's own, and
+    ``folder`` then only holds Mem0's own settings.
     """
 
     folder: Path
@@ -41,6 +41,7 @@ class MemorySettings:
     embedder: Embedder | None = None
     api_key: str = field(default="", repr=False)
     host: str = ""
+    embedding_seconds: float = 60.0
 
 
 def open_memory(settings: MemorySettings) -> Mem0Store:
@@ -112,9 +113,10 @@ def _open_local(settings: MemorySettings) -> Mem0Store:
     if settings.embedder is None:
         raise SettingsError("The local memory needs an embedder; pass one with --embedder URL#MODEL.")
     memory = _import_mem0(settings.folder).Memory.from_config(_local_config(settings.folder, settings.embedder))
-    # A hung embedder is waited for three times ten minutes by default; for the connections see agent/model.py.
+    # A hung embedder is waited for three times ten minutes by default, and a retry would hide in a look-up's time; for the
+    # connections see agent/model.py.
     memory.embedding_model.client = memory.embedding_model.client.with_options(
-        timeout=_EMBEDDING_SECONDS, default_headers={"Connection": "close"}
+        timeout=settings.embedding_seconds, max_retries=0, default_headers={"Connection": "close"}
     )
 
     def scope(user_id: str) -> dict[str, Any]:

@@ -128,10 +128,19 @@ def _provenance(target: Target) -> dict[str, Any]:
         "commit": commit,
         "dirty": None if status is None else bool(status),
         "python": platform.python_version(),
+        "code": _code_hash(),
         "versions": {package: _version(package) for package in PACKAGES},
         # The embedded engine takes another free port every time.
         "url": None if target.kind == "embedded" else public_url(target.base_url),
     }
+
+
+def _code_hash() -> str:
+    """SHA-256 over the files that decide what is sent and how it is judged: the agent and the suite, without its own tests."""
+    folders = (ROOT / "agent", ROOT / "evals")
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".toml", ".json", ".txt"))
+    ours = [file for file in files if not {"selftest", "benchmarks"} & set(file.parts)]
+    return hash_of("".join(f"{file.relative_to(ROOT).as_posix()}\0{file.read_text(encoding='utf-8')}\0" for file in ours))
 
 
 def _cpu_model() -> str | None:

@@ -6,6 +6,7 @@ writing, and a run that was cut off goes on in the same file.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -18,11 +19,12 @@ from typing import IO, Any, Self
 from agent.errors import RunFileError, SettingsError
 from agent.prompts import Message
 from evals.run import Header
-from evals.runfile import check, check_format, messages_of, parse, read_bytes
+from evals.runfile import check, check_format, check_trial, messages_of, parse, read_bytes
 from evals.schedule import TrialKey
 from evals.trials import Trial
 
 LATEST = "latest"
+_BEGUN = b'{"run": '
 _FINISHED = b'{"finished": true}\n'
 
 
@@ -58,8 +60,13 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             journal = cls(file, _locked(file, "xb"))
         except OSError as error:
-            raise SettingsError(f"The journal {file} cannot be written: {error}. Next: choose a --benchmark-storage") from error
-        journal._write({"run": header.to_dict()})
+            raise _not_written(file, error) from error
+        try:
+            journal._write({"run": header.to_dict()})
+        except SettingsError:
+            journal.close()
+            file.unlink()
+            raise
         return journal
 
     @classmethod
@@ -85,7 +92,11 @@ class Journal:
         return cls(file, lines), journalled
 
     def add(self, trial: Trial, messages: Mapping[str, Message]) -> None:
-        """Append one trial with the messages that are new; they are on disk when this returns."""
+        """Append one trial with the messages that are new; they are on disk when this returns.
+
+        Raises:
+            SettingsError: when they cannot be written, for want of space for example.
+        """
         self._write({"trial": trial.to_dict(), "messages": {name: asdict(message) for name, message in messages.items()}})
 
     def finish(self) -> None:
@@ -97,9 +108,14 @@ class Journal:
         self._lines.close()
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._lines.write(json.dumps(line).encode() + b"\n")
-        self._lines.flush()
-        os.fsync(self._lines.fileno())
+        content = json.dumps(line).encode() + b"\n"
+        try:
+            # Unbuffered, so that nothing is left to be written when the file is closed.
+            if self._lines.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._lines.fileno())
+        except OSError as error:
+            raise _not_written(self.file, error) from error
 
 
 def new_run_id() -> str:
@@ -128,7 +144,7 @@ def find_journal(folder: Path, choice: str) -> Path:
         return files[choice]
     if choice.endswith(".jsonl") and Path(choice).is_file():
         return Path(choice)
-    unfinished = [file for file in files.values() if not _is_finished(file)]
+    unfinished = [file for file in files.values() if _can_go_on(file)]
     if choice == LATEST and unfinished:
         return unfinished[0]
     if not unfinished:
@@ -144,16 +160,22 @@ def resume_command(journal: Path) -> str:
     return f"pytest evals/ -m live{elsewhere} --resume={journal.stem}"
 
 
-def _is_finished(file: Path) -> bool:
+def _can_go_on(file: Path) -> bool:
+    """Whether a file looks like the journal of a run that is not finished, by its first bytes and its last."""
     with file.open("rb") as lines:
+        begun = lines.read(len(_BEGUN)) == _BEGUN and b"\n" in lines.readline()
         lines.seek(max(0, file.stat().st_size - len(_FINISHED)))
-        return lines.read() == _FINISHED
+        return begun and lines.read() != _FINISHED
+
+
+def _not_written(file: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"The journal {file} cannot be written: {error}. Next: free space, or choose a --benchmark-storage")
 
 
 def _locked(file: Path, mode: str) -> IO[bytes]:
     import portalocker
 
-    lines: IO[bytes] = file.open(mode)
+    lines: IO[bytes] = file.open(mode, buffering=0)
     try:
         portalocker.lock(lines, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
     except portalocker.LockException as error:
@@ -180,6 +202,7 @@ def _parsed(file: Path, content: bytes) -> Journalled:
         elif "trial" in value:
             messages |= messages_of(file, place, value["messages"])
             trial = Trial.from_dict(value["trial"])
+            check_trial(file, place, trial, messages)
             _refuse_repeated(file, place, trial, trials.get(trial.key))
             trials[trial.key] = trial
             finished = False

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from agent.errors import MemoryStoreError, ModelError
+from agent.errors import MemoryStoreError, ModelError, RunFileError
 from agent.loop import Agent, Attempt
 from agent.memory import Context
 from agent.sampling import derive_seed
@@ -44,19 +44,30 @@ class LiveRun:
 
         A try that meets an infrastructure fault is followed by another one, at most as often as there are ``pauses``. When all of
         them meet one, the trial ends without an answer.
+
+        Raises:
+            SettingsError: when the journal cannot be written.
         """
         before = self.by_key.get(planned.key)
         if before is not None and before.fault is None:
             return before
         trial = self._repeatedly_tried(planned, before.faults if before else ())
+        self.journal.add(trial, self.messages.take_new())
         self.by_key[trial.key] = trial
         self.fault_count += trial.fault is not None
-        self.journal.add(trial, self.messages.take_new())
         return trial
 
-    def take_over(self, trials: Sequence[Trial]) -> None:
-        """Take over what an earlier session of this run measured. Trials without an answer will be run again."""
-        self.by_key |= {trial.key: trial for trial in trials}
+    def take_over(self, trials: Mapping[TrialKey, Trial]) -> None:
+        """Take over what an earlier session of this run measured. Trials without an answer will be run again.
+
+        Raises:
+            RunFileError: for a trial that this run never planned, or that had another seed.
+        """
+        planned = {one.key for one in self.planned}
+        for key, trial in trials.items():
+            if key not in planned or trial.seed != derive_seed(self.settings.seed, trial.task, trial.epoch):
+                raise RunFileError(f"{self.journal.file}: the trial {key} with seed {trial.seed} is none of this run's")
+        self.by_key |= trials
 
     @property
     def settings(self) -> Settings:

@@ -69,7 +69,7 @@ def open_run(
         store = MessageStore(dict(before.messages) if before else {})
         run = LiveRun(header, planned, agent, observed, journal, store)
         if before is not None:
-            run.take_over(tuple(before.trials.values()))
+            run.take_over(before.trials)
         yield run, target
 
 
@@ -103,6 +103,8 @@ def _resumed_journal(file: Path | None, opened: contextlib.ExitStack) -> tuple[J
         return None, None
     journal, before = Journal.resume(file)
     opened.enter_context(contextlib.closing(journal))
+    if before.finished:
+        raise SettingsError(f"The run {before.header.run} was completed and saved in the meantime.")
     return journal, before
 
 
@@ -114,7 +116,8 @@ def _memory(target: Target, settings: Settings, opened: contextlib.ExitStack) ->
 
     folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="evals-memory-", ignore_cleanup_errors=True))
     embedder = opened.enter_context(open_embedder(target, settings.embedder))
-    memory = opened.enter_context(contextlib.closing(open_memory(MemorySettings(Path(folder), embedder=embedder))))
+    memory_settings = MemorySettings(Path(folder), embedder=embedder, embedding_seconds=min(60.0, settings.deadline))
+    memory = opened.enter_context(contextlib.closing(open_memory(memory_settings)))
     seed_memory(memory, load_preferences())
     return memory, embedder
 
@@ -131,7 +134,13 @@ def _inputs(settings: Settings, planned: Sequence[PlannedTrial]) -> Inputs:
 
 
 def _refuse_other_run(before: Header, now: Header) -> None:
-    if different := before.fingerprint.differences(now.fingerprint):
+    # A commit alone changes nothing; what may change with it is in the fingerprint, the code's hash included.
+    different = [
+        difference
+        for difference in before.fingerprint.differences(now.fingerprint)
+        if not difference.startswith(("provenance.commit:", "provenance.dirty:"))
+    ]
+    if different:
         raise SettingsError(
             f"The run {before.run} cannot go on, since its fingerprint changed: {'; '.join(different)}."
             " Next: bring that back, or begin a new run without --resume"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agent.errors import SettingsError
 from agent.stacks import STACKS
 from agent.targets.options import add_target_options, chosen_model, chosen_target
+from agent.targets.target import split_embedder
 from evals.journal import LATEST, find_journal, read_journal, resume_command
 from evals.schedule import REGIMES, Regime, choose_stacks, choose_tasks
 from evals.settings import Settings
@@ -99,15 +100,19 @@ def settings_of(config: pytest.Config) -> Settings:
 
     Raises:
         SettingsError: when an option has a value that is not allowed.
+        TargetError: when the embedder is no URL and model.
     """
     given = _given(config)
     settings = replace(_DEFAULT, **{
-        "target": chosen_target(None),
+        "target": chosen_target(None).rstrip("/"),
         "model": chosen_model(None),
         "stacks": choose_stacks(None),
         "tasks": tuple(task.id for task in choose_tasks(None)),
     } | given)  # fmt: skip
     _refuse_impossible(settings)
+    if settings.embedder is not None:
+        # It is saved with the run even where no stack uses it, so nothing secret may be in it.
+        split_embedder(settings.embedder)
     return settings
 
 
@@ -132,12 +137,14 @@ def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
 
     Raises:
         RunFileError: when the journal is damaged.
-        SettingsError: when the run is over, or the command line asks for something else than the run was begun with.
+        SettingsError: when the run is over or has a stack that is no more, or when the command line asks for something else than
+            it was begun with.
     """
     before = read_journal(journal)
     if before.finished:
         raise SettingsError(f"The run {before.header.run} is complete and saved. Next: begin a new one without --resume")
     settings = before.header.settings
+    choose_stacks(settings.stacks)
     if different := settings.differences(replace(settings, **_given(config, settings))):
         raise SettingsError(
             f"The run {before.header.run} was begun with other options: {'; '.join(different)}."
@@ -154,6 +161,7 @@ def _given(config: pytest.Config, before: Settings = _DEFAULT) -> dict[str, Any]
         name: option(f"evals_{name}") for name in ("target", "model", "embedder", "epochs", "seed", "deadline", "fault_budget")
     }
     chosen = {
+        "target": plain["target"] and plain["target"].rstrip("/"),
         "tasks": tuple(task.id for task in choose_tasks(tasks)) if tasks else None,
         "stacks": choose_stacks(stacks) if stacks else None,
         "regimes": _regimes(regime) if regime else None,
@@ -168,7 +176,7 @@ def _regimes(choice: str) -> tuple[Regime, ...]:
 
 def _refuse_impossible(settings: Settings) -> None:
     rules = (
-        ("--epochs is 1 or more", settings.epochs, settings.epochs >= 1),
+        ("--epochs is a number from 1 to 100000", settings.epochs, 1 <= settings.epochs <= 100_000),
         ("--max-tokens is 1 or more", settings.sampling.max_tokens, settings.sampling.max_tokens >= 1),
         ("--deadline is more than 0 and at most 86400 seconds", settings.deadline, 0 < settings.deadline <= 86_400),
         ("--fault-budget is a share from 0 to 1", settings.fault_budget, 0 <= settings.fault_budget <= 1),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.errors import AgentError
+from agent.errors import AgentError, SettingsError
 from agent.stacks import STACKS
 from evals.journal import resume_command
 from evals.limits import Floor, Judgement, judge_run, load_floors
@@ -60,9 +60,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options, plan the run, and switch autosave on for live runs, before pytest-benchmark reads it."""
     try:
-        config.stash[_STATE] = _state(config)
         if selects_live(config):
             refuse_unfit_options(config)
+        config.stash[_STATE] = _state(config)
     except AgentError as error:
         raise pytest.UsageError(str(error)) from error
     if selects_live(config):
@@ -130,13 +130,17 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     earlier = state.run.by_key.get(planned.key)
     with _status(item.config, state.progress.line(planned, time.monotonic())):
         try:
-            return (yield)
-        finally:
-            trial = state.run.by_key.get(planned.key)
-            if trial is not None and trial is not earlier:
-                state.progress.add(trial)
-            if state.run.over_budget:
-                item.session.shouldstop = _over_budget(state.run)
+            result = yield
+        except SettingsError as error:
+            # The journal cannot be written: going on would measure what may be lost.
+            item.session.shouldstop = f"{error}, then {resume_command(state.run.journal.file)}"
+            pytest.fail(str(error), pytrace=False)
+    trial = state.run.by_key.get(planned.key)
+    if trial is not None and trial is not earlier:
+        state.progress.add(trial)
+    if state.run.over_budget:
+        item.session.shouldstop = _over_budget(state.run)
+    return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -145,16 +149,16 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     state = session.config.stash[_STATE]
     try:
         if state.run is not None:
-            from evals.saving import make_atomic
-
-            make_atomic(_benchmark_session(session.config))
-            _record_left_out(session.config, state.run)
+            _prepare_saving(session.config, state.run)
         if selects_live(session.config) and not _benchmark_session(session.config).benchmarks:
-            # Nothing was measured, and pytest-benchmark would warn that it saves nothing.
+            # pytest-benchmark would only warn that it has no entry to save.
             _benchmark_session(session.config).autosave = None
-        yield
-        if state.run is not None and state.run.result().complete:
+        result = yield
+        if state.run is not None and state.run.by_key and _saved_file(session.config) is None:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif state.run is not None and state.run.result().complete:
             state.run.journal.finish()
+        return result
     finally:
         state.opened.close()
 
@@ -248,14 +252,19 @@ def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, .
         )
 
 
-def _record_left_out(config: pytest.Config, run: LiveRun) -> None:
+def _prepare_saving(config: pytest.Config, run: LiveRun) -> None:
+    """Record what no item recorded, and have the run saved atomically, also where none of its times counts."""
     from evals.metrics import METRICS
     from evals.recording import record_left_out
+    from evals.saving import make_atomic, save_without_entries
 
+    make_atomic(_benchmark_session(config))
     measured = run.result()
     for series in run.settings.series:
         for metric in METRICS:
             record_left_out(config, series, measured.of_series(series), metric)
+    if measured.trials and not _benchmark_session(config).benchmarks:
+        save_without_entries(config)
 
 
 def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[tuple[LiveRun, Target]]:
@@ -269,9 +278,15 @@ def _benchmark_session(config: pytest.Config) -> Any:
     return config._benchmarksession  # type: ignore[attr-defined]
 
 
+def _saved_file(config: pytest.Config) -> Path | None:
+    storage = _benchmark_session(config).storage
+    # Where pytest-benchmark saves elsewhere than in files, it raises what goes wrong.
+    return getattr(storage, "saved", Path(str(storage)))
+
+
 def _saved_run(config: pytest.Config) -> str:
-    saved = getattr(_benchmark_session(config).storage, "saved", None)
-    return "nothing, since nothing was measured" if saved is None else _relative(saved)
+    saved = _saved_file(config)
+    return f"nothing: {_benchmark_session(config).storage.failure}" if saved is None else _relative(saved)
 
 
 def _relative(file: Path) -> str:

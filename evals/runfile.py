@@ -6,7 +6,9 @@ The format is described by ``run.schema.json``.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,13 +17,14 @@ from agent.errors import RunFileError
 from agent.prompts import Message
 from evals.messages import message_hash
 from evals.run import FORMAT
+from evals.trials import Trial
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema.protocols import Validator
 
 SCHEMA_FILE = Path(__file__).with_name("run.schema.json")
-MOST_BYTES = 256 * 2**20
-"""The largest file that is read: 10,000 trials take about a fifth of it."""
+MOST_BYTES = 128 * 2**20
+"""The largest file that is read: 10,000 trials take about a third of it."""
 
 
 def read_bytes(file: Path, opened: IO[bytes] | None = None) -> bytes:
@@ -51,14 +54,20 @@ def parse(file: Path, place: str, content: bytes) -> Any:
     """
     at = f"{place}, " if place else ""
     try:
-        return strict_json.loads(content.decode())
+        value = strict_json.loads(content.decode())
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise RunFileError(
+            f"{file}: {at or 'it '}holds half a character ({error.object[error.start]!a}), which is no text"
+        ) from error
     except UnicodeDecodeError as error:
         raise RunFileError(f"{file}: {at}byte {error.start}: it is no UTF-8") from error
     except json.JSONDecodeError as error:
         where = f"{at}column {error.colno}" if place else f"line {error.lineno}, column {error.colno}"
         raise RunFileError(f"{file}: {where}: {error.msg}; it is damaged or cut off") from error
     except RecursionError as error:
-        raise RunFileError(f"{file}: {at or 'it '}is nested too deeply") from error
+        raise RunFileError(f"{file}: {at}it is nested too deeply") from error
+    return value
 
 
 def check(file: Path, place: str, value: Any, definition: str) -> None:
@@ -98,9 +107,31 @@ def messages_of(file: Path, place: str, saved: dict[str, Any]) -> dict[str, Mess
     return messages
 
 
+def check_trial(file: Path, place: str, trial: Trial, messages: Mapping[str, Message]) -> None:
+    """Check what a schema cannot say of a trial.
+
+    Raises:
+        RunFileError: when it names a message that is not there, or has a time that cannot be.
+    """
+    attempts = [*trial.attempts, *(attempt for fault in trial.faults for attempt in fault.attempts)]
+    sent = [*(attempt.messages for attempt in attempts), *(fault.messages for fault in trial.faults)]
+    if lost := set(itertools.chain(*sent)) - messages.keys():
+        raise RunFileError(f"{file}: {place}: message {min(lost)} is not among the messages")
+    for completion in (attempt.completion for attempt in attempts):
+        if completion.ttft is not None and completion.ttft > completion.latency:
+            raise RunFileError(f"{file}: {place}: a TTFT of {completion.ttft} s is longer than its latency")
+
+
 @functools.cache
-def _validator(definition: str) -> Draft202012Validator:
+def _validator(definition: str) -> Validator:
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    return Draft202012Validator({"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]})
+    # To JSON Schema 1.0 is an integer, to Python it is none.
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    make: Any = extend
+    validator: Validator = make(Draft202012Validator, type_checker=types)(
+        {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]}
+    )
+    return validator

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.errors import RunFileError
 from evals.run import Header, Run
-from evals.runfile import check, check_format, messages_of, parse, read_bytes
+from evals.runfile import check, check_format, check_trial, messages_of, parse, read_bytes
 from evals.schedule import TrialKey
 from evals.settings import Settings
 from evals.trials import Trial
@@ -59,7 +59,7 @@ def _refuse_contradictions(file: Path, run: Run, part: dict[str, Any]) -> None:
     if part["complete"] != run.complete:
         raise RunFileError(f"{file}: {_PART}.complete: it says {part['complete']}, and its trials say {run.complete}")
     for index, trial in enumerate(run.trials):
-        _refuse_impossible(file, run, f"{_PART}.trials[{index}]", trial)
+        check_trial(file, f"{_PART}.trials[{index}]", trial, run.messages)
 
 
 def _astray(settings: Settings, named: set[TrialKey]) -> TrialKey | None:
@@ -71,13 +71,3 @@ def _astray(settings: Settings, named: set[TrialKey]) -> TrialKey | None:
             return key
         left.remove(key)
     return min(left, default=None)
-
-
-def _refuse_impossible(file: Path, run: Run, place: str, trial: Trial) -> None:
-    attempts = [*trial.attempts, *(attempt for fault in trial.faults for attempt in fault.attempts)]
-    sent = [*(attempt.messages for attempt in attempts), *(fault.messages for fault in trial.faults)]
-    if lost := set(itertools.chain(*sent)) - run.messages.keys():
-        raise RunFileError(f"{file}: {place}: message {min(lost)} is not among the messages")
-    for completion in (attempt.completion for attempt in attempts):
-        if completion.ttft is not None and completion.ttft > completion.latency:
-            raise RunFileError(f"{file}: {place}: a TTFT of {completion.ttft} s is longer than its latency")

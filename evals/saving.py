@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_benchmark.storage.file import FileStorage
 from pytest_benchmark.utils import safe_dumps
+
+if TYPE_CHECKING:
+    import pytest
+
+
+_TRIES = 20
 
 
 class AtomicFileStorage(FileStorage):
     """pytest-benchmark's storage, but a run goes to a temporary file, is flushed to disk and then takes its name.
 
-    A name that another process took in the meantime is left to it. ``saved`` is the file that was written last.
+    A name that another process took in the meantime is left to it. ``saved`` is the file that was written last; ``failure`` says
+    why there is none, since the trials are in the journal and an exception would only hide that.
     """
 
     saved: Path | None = None
+    failure: str = "nothing was measured"
 
     def save(self, output_json: dict[str, Any], save: str) -> None:
         """Save a run under the next free number."""
-        from portalocker import open_atomic
-
         dumps: Any = safe_dumps
-        file: Path = self.get(f"{self._next_num}_{save}.json")  # type: ignore[no-untyped-call]
         content = dumps(output_json, ensure_ascii=True, indent=4).encode()
         try:
-            with open_atomic(file) as opened:
-                opened.write(content)
-        except FileExistsError:
-            return self.save(output_json, save)
-        self.saved = file
-        self.logger.info(f"Saved benchmark data in: {file}")
-        return None
+            self.saved = self._written(content, save)
+        except OSError as error:
+            self.failure = f"{error}; its trials are in the journal"
+
+    def _written(self, content: bytes, save: str) -> Path:
+        import portalocker
+
+        # It is typed as if it opened text files alone.
+        open_atomic: Any = portalocker.open_atomic
+        for _ in range(_TRIES):
+            file: Path = self.get(f"{self._next_num}_{save}.json")  # type: ignore[no-untyped-call]
+            try:
+                with open_atomic(file) as opened:
+                    opened.write(content)
+            except FileExistsError:
+                if not file.exists():
+                    raise
+            else:
+                return file
+        raise FileExistsError(f"{_TRIES} numbers in {self.path} were taken at the moment of saving")
 
 
 def make_atomic(session: Any) -> None:
@@ -40,3 +58,14 @@ def make_atomic(session: Any) -> None:
     if type(storage) is FileStorage:
         atomic: Any = AtomicFileStorage
         session.storage = atomic(storage.path, storage.logger, storage.default_machine_id)
+
+
+def save_without_entries(config: pytest.Config) -> None:
+    """Save a run of which no time counts: pytest-benchmark saves nothing that has no entry."""
+    session: Any = config._benchmarksession  # type: ignore[attr-defined]
+    hook = config.hook
+    commit_info = hook.pytest_benchmark_generate_commit_info(config=config)
+    about = {"machine_info": session.get_machine_info(), "commit_info": commit_info}
+    output: dict[str, Any] = hook.pytest_benchmark_generate_json(config=config, benchmarks=[], include_data=True, **about)
+    hook.pytest_benchmark_update_json(config=config, benchmarks=[], output_json=output)
+    session.storage.save(output, session.save or session.autosave)

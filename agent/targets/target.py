@@ -155,11 +155,20 @@ def _served_models(url: str, api_key: str) -> list[str]:
         raise TargetError(f"{url}/models does not list models as an OpenAI-compatible server does. Next: check --target") from error
 
 
-def _embedder_at(spec: str) -> Embedder:
+def split_embedder(spec: str) -> tuple[str, str]:
+    """URL and model of ``URL#MODEL``.
+
+    Raises:
+        TargetError: when it is not that, or when the URL holds a password or a query string.
+    """
     address, separator, model = spec.partition("#")
     if not (address and separator and model):
         raise TargetError(f"--embedder is URL#MODEL, for example http://127.0.0.1:8080/v1#nomic-embed-text; this is {spec!r}.")
-    url = _checked_url(address, "--embedder is URL#MODEL with a URL")
+    return _checked_url(address, "--embedder is URL#MODEL with a URL"), model
+
+
+def _embedder_at(spec: str) -> Embedder:
+    url, model = split_embedder(spec)
     api_key = _api_key()
     try:
         answer = fetch_json(f"{url}/embeddings", {"model": model, "input": ["dimensions"]}, timeout=60.0, api_key=api_key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -67,7 +68,19 @@ def test_it_says_what_was_measured_on_what() -> None:
     assert found.timing["cores"] >= 1
     assert not any("hz" in name or "clock" in name for name in found.timing)
     assert {"mem0ai", "openai", "qdrant-client"} <= set(found.provenance["versions"])
-    assert set(found.provenance) == {"commit", "dirty", "python", "versions", "url"}
+    assert set(found.provenance) == {"commit", "dirty", "python", "code", "versions", "url"}
+
+
+def test_what_judges_the_code_is_in_the_identity() -> None:
+    """The versions of Python and of every grammar decide whether code parses, so runs with other ones are not alike."""
+    ladder = taken().identity["ladder"]
+    assert ladder["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert all(ladder[f"tree-sitter{grammar}"] for grammar in ("", "-bash", "-css", "-javascript", "-typescript"))
+
+
+def test_a_models_path_is_none_of_its_name() -> None:
+    """A server that calls a model by the path of its file gives away no folder."""
+    assert taken(target=replace(TARGET, model="/home/alice/gemma.gguf")).identity["model"]["name"] == "gemma.gguf"
 
 
 def test_equal_runs_have_equal_fingerprints() -> None:
@@ -82,6 +95,7 @@ def test_equal_runs_have_equal_fingerprints() -> None:
         (taken(served=replace(SERVED, digest="e" * 64)), "identity.model.digest"),
         (taken(served=replace(SERVED, version="b2")), "identity.server.version"),
         (taken(embedder=replace(EMBEDDER, model="other")), "identity.embedder.model"),
+        (taken(embedder=replace(EMBEDDER, digest="e" * 64)), "identity.embedder.digest"),
         (taken(sampling=Sampling(temperature=0.7)), "identity.sampling.temperature"),
         (taken(seed=6), "identity.sampling.seed"),
         (taken(stacks=(replace(STACKS["naive"], retries=1), STACKS["optimized"])), "identity.stacks.naive.retries"),

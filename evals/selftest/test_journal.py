@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -34,6 +37,37 @@ def test_every_trial_is_on_disk_before_the_next(tmp_path: Path) -> None:
         journal.add(trial(True, epoch=count), {})
         assert len(read_journal(journal.file).trials) == count
     journal.close()
+
+
+def test_every_line_is_flushed_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line is forced to the disk itself, beyond the system's cache, before its writer returns."""
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    file = journal_with(tmp_path, trial(True, task="a"), trial(True, task="b"))
+    ends = [place + 1 for place, byte in enumerate(file.read_bytes()) if byte == ord("\n")]
+    assert sizes == ends
+
+
+def test_a_full_disk_is_one_error_and_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that cannot be written is an error that says what to do; what was written before it can be read."""
+    journal = Journal.create(tmp_path, HEADER.run, HEADER)
+    journal.add(trial(True, task="a"), {})
+
+    class Full:
+        def __init__(self, lines: IO[bytes]) -> None:
+            self._lines = lines
+
+        def write(self, content: bytes) -> int:
+            return self._lines.write(content[:40])
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._lines, name)
+
+    monkeypatch.setattr(journal, "_lines", Full(journal._lines))
+    with pytest.raises(SettingsError, match=r"No space left.*Next: free space"):
+        journal.add(trial(True, task="b"), {})
+    journal.close()
+    assert [key[1] for key in read_journal(journal.file).trials] == ["a"]
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
@@ -67,11 +101,11 @@ def test_runs_never_share_a_name() -> None:
 
 
 def test_a_torn_line_is_cut_off_and_written_anew(tmp_path: Path) -> None:
-    """A journal whose last line was being written when the process died goes on after its last whole line."""
+    """A journal whose last line was being written when the process died goes on after its last whole line, however long it was."""
     file = journal_with(tmp_path, trial(True, task="a"), trial(True, task="b"))
     whole = file.read_bytes()
     torn = whole.rindex(b"\n", 0, -1) + 40
-    file.write_bytes(whole[:torn])
+    file.write_bytes(whole[:torn] + b"x" * 10_000)
     journal, before = Journal.resume(file)
     journal.add(trial(True, task="b"), {})
     journal.close()
@@ -79,12 +113,26 @@ def test_a_torn_line_is_cut_off_and_written_anew(tmp_path: Path) -> None:
     assert file.read_bytes() == whole
 
 
-@pytest.mark.parametrize("cut", range(0, 400, 23))
-def test_a_journal_cut_off_anywhere_is_read_or_refused(tmp_path: Path, cut: int) -> None:
+def test_a_journal_cut_off_anywhere_is_read_or_refused(tmp_path: Path) -> None:
     """Whatever number of bytes is lost at the end, what is whole is read, and a journal without a header is one clear error."""
     file = journal_with(tmp_path, trial(True, task="a"))
-    file.write_bytes(file.read_bytes()[:-cut] if cut else file.read_bytes())
-    assert len(read_journal(file).trials) == (0 if cut else 1)
+    whole = file.read_bytes()
+    header_ends = whole.index(b"\n") + 1
+    for kept in range(0, len(whole) + 1, 7):
+        file.write_bytes(whole[:kept])
+        if kept < header_ends:
+            with pytest.raises(RunFileError, match="cut off before it began"):
+                read_journal(file)
+        else:
+            assert len(read_journal(file).trials) == (kept == len(whole))
+
+
+def test_a_trial_without_its_messages_is_refused(tmp_path: Path) -> None:
+    """A journal that a saved run could not be made of is refused when it is read."""
+    sent = trial(True)
+    sent = replace(sent, attempts=(replace(sent.first, messages=("0" * 32,)),))
+    with pytest.raises(RunFileError, match=f"line 2: message {'0' * 32} is not among the messages"):
+        read_journal(journal_with(tmp_path, sent))
 
 
 def test_a_journal_without_a_whole_line_is_refused(tmp_path: Path) -> None:
@@ -192,12 +240,14 @@ def test_journals_are_found_by_name_and_path(tmp_path: Path) -> None:
 
 
 def test_the_latest_is_the_newest_that_is_not_complete(tmp_path: Path) -> None:
-    """A complete run after one that was cut off does not hide it."""
+    """A complete run, or one that never began, does not hide one that was cut off before it."""
     for day, finished in ((1, False), (2, False), (3, True)):
         journal = Journal.create(tmp_path, f"2026010{day}-000000-aa", HEADER)
         if finished:
             journal.finish()
         journal.close()
+    (tmp_path / "notes.jsonl").write_text("{}\n", encoding="utf-8")
+    (tmp_path / "20260104-000000-aa.jsonl").write_text('{"run": {"form', encoding="utf-8")
     assert find_journal(tmp_path, "latest").stem == "20260102-000000-aa"
     assert find_journal(tmp_path, "20260103-000000-aa").stem == "20260103-000000-aa"
 

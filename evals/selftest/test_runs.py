@@ -120,6 +120,23 @@ DAMAGED: dict[str, tuple[dict[str, Any] | str | bytes, str]] = {
         _changed(lambda run: _first(run).update(attempts=[])),
         "FILE: evals.trials[0].faults: [] should be non-empty",
     ),
+    "a float for an integer": (
+        _changed(lambda run: run["evals"]["settings"].update(epochs=1.0)),
+        "FILE: evals.settings.epochs: 1.0 is not of type 'integer'",
+    ),
+    "half a character": (
+        _changed(lambda run: run["evals"]["messages"][HASHES[0]].update(content="\ud800")),
+        "it holds half a character ('\\ud800'), which is no text",
+    ),
+    "endless time": (
+        _changed(lambda run: _first(run)["attempts"][0]["completion"].update(latency=10**400)),
+        "FILE: evals.trials[0].attempts[0].completion.latency: 1000",
+    ),
+    "endless plan": (
+        _changed(lambda run: run["evals"]["settings"].update(epochs=100_000, tasks=[f"t{n}" for n in range(1000)])),
+        "neither there nor missing",
+    ),
+    "task twice": (_changed(lambda run: run["evals"]["settings"].update(tasks=["a", "a"])), "has non-unique elements"),
     "trial twice": (
         _changed(lambda run: run["evals"]["trials"].append(_first(run))),
         "FILE: evals.trials: the trial (1, 'a', 'naive', 'warm') is there twice",

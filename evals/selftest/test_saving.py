@@ -42,16 +42,25 @@ def test_runs_are_numbered_and_nothing_else_is_left(tmp_path: Path) -> None:
 
 
 def test_a_write_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk is full, there is no file under the run's name, and no part of one."""
+    """When the disk is full, there is no file under the run's name, and no part of one, and the reason is kept."""
     kept = storage(tmp_path)
 
     def full(*_: object, **__: object) -> object:
         raise OSError("disk full")
 
     monkeypatch.setattr(portalocker, "open_atomic", full)
-    with pytest.raises(OSError, match="disk full"):
-        kept.save({"number": 1}, "run")
+    kept.save({"number": 1}, "run")
+    assert (kept.saved, kept.failure) == (None, "disk full; its trials are in the journal")
     assert list((tmp_path / "machine").iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_a_failure(tmp_path: Path) -> None:
+    """Where no folder can be, saving ends with its reason."""
+    (tmp_path / "machine").write_text("a file", encoding="utf-8")
+    kept = storage(tmp_path)
+    kept.save({"number": 1}, "run")
+    assert kept.saved is None
+    assert kept.failure.endswith("its trials are in the journal")
 
 
 def test_a_name_that_was_taken_in_the_meantime_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: whatever is lost, the resumed run ends like one that was never interrupted."""
+"""Going on with a run: whatever cut it off, it ends like one that was never interrupted, and nothing foreign enters it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ import pytest
 from evals.journal import read_journal
 from evals.runs import load_run
 from evals.schedule import TrialKey
-from evals.selftest.live_session import ROOT, live_session, prompt_length, routes
+from evals.selftest.live_session import ROOT, live_session, prompt_length, pytest_session, routes
 from evals.selftest.scripted_server import Response, chat_stream, scripted_server
 from evals.selftest.test_ladder import ANSWERS
 from evals.trials import AttemptRecord, Trial
@@ -60,6 +61,8 @@ def running(storage: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
     saving = ["-p", "no:cacheprovider", f"--benchmark-storage=file://{storage}"]
     command = [sys.executable, "-m", "pytest", "evals/", "-m", "live", *saving, *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("EVALS_", "PYTEST_"))}
+    # A killed process leaves its temporary memory.
+    clean["TMPDIR"] = str(storage.parent)
     silent = subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=ROOT, env=clean, stdout=silent, stderr=silent)
     try:
@@ -176,3 +179,61 @@ def test_a_run_that_was_stopped_goes_on_and_is_complete(tmp_path: Path) -> None:
     (faulted,) = [trial for trial in after.trials if trial.faults]
     assert (faulted.key, len(faulted.faults), faulted.last.valid) == (first.faulted[0].key, 3, True)
     assert "2 of 36 trials are there" in second.output
+
+
+def test_a_run_of_which_no_time_counts_is_saved(tmp_path: Path) -> None:
+    """When the first call of every trial came after a fault, there is no distribution, and the run is saved and complete all the
+    same.
+    """
+    count = itertools.count()
+
+    def chat(body: dict[str, Any]) -> Response:
+        return Response(status=500) if next(count) == 2 else deterministic(body)
+
+    with scripted_server(routes(chat)) as server:
+        finished = live_session(server.url, tmp_path, "--stack", "naive", "--epochs", "1", "--task", "dark-theme")
+    assert (finished.run.complete, finished.saved["benchmarks"]) == (True, [])
+    assert "1 trial(s) are in no time above" in finished.output
+
+
+def test_a_journal_that_cannot_be_written_stops_the_run(tmp_path: Path) -> None:
+    """When the disk is full, the run stops at once with what it has, says so, and goes on later without doubling anything."""
+    program = tmp_path / "full_disk.py"
+    program.write_text(
+        "from evals.journal import Journal\nfrom agent.errors import SettingsError\nadd = Journal.add\n"
+        "def limited(self, trial, messages):\n"
+        "    limited.left -= 1\n"
+        "    if limited.left < 0:\n        raise SettingsError('The journal cannot be written: full. Next: free space')\n"
+        "    add(self, trial, messages)\n"
+        "limited.left = 3\nJournal.add = limited\n",
+        encoding="utf-8",
+    )
+    choice = ("-m", "live", "--stack", "naive", "--epochs", "1")
+    with scripted_server(routes(deterministic)) as server:
+        where = ("--target", f"{server.url}/v1", "--embedder", f"{server.url}/v1#bag", "-p", "full_disk")
+        stopped = pytest_session(tmp_path, *choice, *where, environment={"PYTHONPATH": str(tmp_path)})
+        assert (len(stopped.run.trials), stopped.code) == (3, pytest.ExitCode.INTERRUPTED)
+        assert "The journal cannot be written: full. Next: free space, then pytest evals/ -m live" in stopped.output
+        live_session(server.url, tmp_path, "--resume")
+    runs = [load_run(file) for file in sorted(tmp_path.glob("*/*.json"))]
+    assert [(len(run.trials), run.complete) for run in runs] == [(3, False), (12, True)]
+
+
+def test_a_foreign_trial_is_refused(tmp_path: Path) -> None:
+    """A journal that holds a trial with another seed than its run gives it is not gone on with."""
+    with scripted_server(routes(deterministic)) as server:
+        live_session(server.url, tmp_path, *QUICK, "-k", "e1-dashboard")
+        (journal,) = (tmp_path / "journals").glob("*.jsonl")
+        journal.write_text(re.sub(r'"seed": \d{5,}', '"seed": 5', journal.read_text(encoding="utf-8")), encoding="utf-8")
+        refused = live_session(server.url, tmp_path, "--resume")
+    assert refused.code == pytest.ExitCode.USAGE_ERROR
+    assert "with seed 5 is none of this run's" in refused.output
+
+
+def test_nothing_secret_is_saved(tmp_path: Path) -> None:
+    """An embedder whose URL holds a password is refused even where no stack uses it, since options are saved with the run."""
+    secret = ("--embedder", "http://me:SECRET@127.0.0.1:1/v1#bag", "--stack", "naive")
+    refused = pytest_session(tmp_path, "-m", "live", "--target", "http://127.0.0.1:1/v1", *secret)
+    assert refused.code == pytest.ExitCode.USAGE_ERROR
+    assert "Leave passwords, query strings and fragments out of the URL" in refused.output
+    assert "SECRET" not in "".join(file.read_text(encoding="utf-8") for file in tmp_path.rglob("*.json*"))
