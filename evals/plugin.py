@@ -128,19 +128,19 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     if state.run is None or state.progress is None or planned is None:
         return (yield)
     earlier = state.run.by_key.get(planned.key)
-    with _status(item.config, state.progress.line(planned, time.monotonic())):
-        try:
-            result = yield
-        except SettingsError as error:
-            # The journal cannot be written: going on would measure what may be lost.
-            item.session.shouldstop = f"{error}, then {resume_command(state.run.journal.file)}"
-            pytest.fail(str(error), pytrace=False)
-    trial = state.run.by_key.get(planned.key)
-    if trial is not None and trial is not earlier:
-        state.progress.add(trial)
-    if state.run.over_budget:
-        item.session.shouldstop = _over_budget(state.run)
-    return result
+    try:
+        with _status(item.config, state.progress.line(planned, time.monotonic())):
+            return (yield)
+    except SettingsError as error:
+        # The journal cannot be written: going on would measure what may be lost.
+        item.session.shouldstop = f"{error}, then {resume_command(state.run.journal.file)}"
+        pytest.fail(str(error), pytrace=False)
+    finally:
+        trial = state.run.by_key.get(planned.key)
+        if trial is not None and trial is not earlier:
+            state.progress.add(trial)
+        if state.run.over_budget:
+            item.session.shouldstop = _over_budget(state.run)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
