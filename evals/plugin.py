@@ -157,7 +157,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         if state.run is not None and state.run.by_key and _saved_file(session.config) is None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         elif state.run is not None and state.run.result().complete:
-            state.run.journal.finish()
+            # Without this line the run could only be saved again.
+            with contextlib.suppress(SettingsError):
+                state.run.journal.finish()
         return result
     finally:
         state.opened.close()

@@ -12,11 +12,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_benchmark.utils import get_machine_id
 
 from evals.journal import read_journal
 from evals.runs import load_run
@@ -31,6 +32,7 @@ KILLS = 25
 TASKS = [task.id for task in load_tasks()[:10]]
 CHOICE = ("--epochs", "3", "--seed", "3", *itertools.chain(*(("--task", task) for task in TASKS)))
 TRIALS = 60
+machine_id: Callable[[], str] = get_machine_id
 QUICK = ("--stack", "naive", "--epochs", "3")
 """Without memory, a session opens in half the time."""
 
@@ -217,6 +219,21 @@ def test_a_journal_that_cannot_be_written_stops_the_run(tmp_path: Path) -> None:
         live_session(server.url, tmp_path, "--resume")
     runs = [load_run(file) for file in sorted(tmp_path.glob("*/*.json"))]
     assert [(len(run.trials), run.complete) for run in runs] == [(3, False), (12, True)]
+
+
+def test_a_run_that_cannot_be_saved_goes_on_later(tmp_path: Path) -> None:
+    """When a run cannot be saved, that is said and no success; its trials are in the journal, and resuming it saves them."""
+    in_the_way = tmp_path / machine_id()
+    in_the_way.write_text("a file where a folder belongs", encoding="utf-8")
+    with scripted_server(routes(deterministic)) as server:
+        unsaved = live_session(server.url, tmp_path, *QUICK, "--task", "dark-theme")
+        in_the_way.unlink()
+        saved = live_session(server.url, tmp_path, "--resume")
+    assert unsaved.code == pytest.ExitCode.TESTS_FAILED
+    assert "saved: nothing: " in unsaved.output
+    assert "its trials are in the journal" in unsaved.output
+    assert "Traceback" not in unsaved.output
+    assert (len(saved.run.trials), saved.run.complete) == (3, True)
 
 
 def test_a_foreign_trial_is_refused(tmp_path: Path) -> None:
