@@ -264,7 +264,7 @@ def _prepare_saving(config: pytest.Config, run: LiveRun) -> None:
     measured = run.result()
     for series in run.settings.series:
         for metric in METRICS:
-            record_left_out(config, series, measured.of_series(series), metric)
+            record_left_out(config, series, metric, measured)
     if measured.trials and not _benchmark_session(config).benchmarks:
         save_without_entries(config)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from evals.distribution import summarize
 from evals.metrics import Metric, durations, having, prompt_tokens
+from evals.run import Run
 from evals.schedule import Series
 from evals.trials import Trial
 
@@ -64,12 +65,13 @@ def record(benchmark: BenchmarkFixture, trials: Sequence[Trial], metric: Metric,
     pedantic(clock.advance, setup=setup, rounds=len(recorded))
 
 
-def record_left_out(config: pytest.Config, series: Series, trials: Sequence[Trial], metric: Metric) -> None:
+def record_left_out(config: pytest.Config, series: Series, metric: Metric, run: Run) -> None:
     """Record what no test item recorded (left out by ``-k``, ``-x`` or an interrupt), under the item's own name."""
     from pytest_benchmark import fixture
 
     session = config._benchmarksession  # type: ignore[attr-defined]
     name = entry_name(series, metric)
+    trials = run.of_series(series)
     if not having(trials, metric) or any(benchmark.name == name for benchmark in session.benchmarks):
         return
     options = {**session.options, "timer": _Timer}
@@ -83,7 +85,7 @@ def record_left_out(config: pytest.Config, series: Series, trials: Sequence[Tria
         **options,
     )
     entry.param, entry.params = str(series), {"series": str(series)}
-    record(entry, trials, metric, complete=False)
+    record(entry, trials, metric, complete=run.complete)
 
 
 def entry_name(series: Series, metric: Metric) -> str:

@@ -185,6 +185,14 @@ def test_a_deselected_aggregate_loses_nothing(tmp_path: Path) -> None:
     assert not any(entry["extra_info"]["complete"] for entry in finished.saved["benchmarks"])
 
 
+def test_left_out_aggregates_of_a_complete_run_say_so(tmp_path: Path) -> None:
+    """When -k leaves out only the aggregates, their entries are saved and the run is complete."""
+    with scripted_server(routes(valid)) as server:
+        finished = live_session(server.url, tmp_path, "--stack", "naive", "--epochs", "1", "-k", "test_trial")
+    assert (finished.code, finished.run.complete) == (0, True)
+    assert [entry["extra_info"]["complete"] for entry in finished.saved["benchmarks"]] == [True] * 3
+
+
 def test_aggregates_do_not_judge_an_incomplete_run(tmp_path: Path) -> None:
     """With trials missing the floor is inconclusive, whatever the others show."""
     with scripted_server(routes(valid)) as server:
