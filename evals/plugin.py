@@ -66,7 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except AgentError as error:
         raise pytest.UsageError(str(error)) from error
     if selects_live(config):
-        config.option.benchmark_autosave = config.option.benchmark_autosave or _run_tag()
+        from evals.saving import run_tag
+
+        config.option.benchmark_autosave = config.option.benchmark_autosave or run_tag()
         config.option.benchmark_save_data = True
         config.option.benchmark_quiet = True
         # A library's warning must not end a run that takes hours.
@@ -146,17 +148,17 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Record what the items left out before pytest-benchmark saves, and close the run after it."""
+    from evals import saving
+
     state = session.config.stash[_STATE]
+    run = None if state.run is None else state.run.result()
     try:
-        if state.run is not None:
-            _prepare_saving(session.config, state.run)
-        if selects_live(session.config) and not _benchmark_session(session.config).benchmarks:
-            # pytest-benchmark would only warn that it has no entry to save.
-            _benchmark_session(session.config).autosave = None
+        if selects_live(session.config):
+            saving.prepare(session.config, run)
         result = yield
-        if state.run is not None and state.run.by_key and _saved_file(session.config) is None:
+        if run is not None and run.trials and saving.saved_file(session.config) is None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif state.run is not None and state.run.result().complete:
+        elif state.run is not None and run is not None and run.complete:
             # Without this line the run could only be saved again.
             with contextlib.suppress(SettingsError):
                 state.run.journal.finish()
@@ -188,13 +190,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     state = config.stash[_STATE]
     if state.run is None or not state.run.by_key:
         return
+    from evals.saving import saved_file, why_unsaved
     from evals.summary import summary_lines
 
     run, width, command = state.run.result(), terminalreporter._tw.fullwidth, resume_command(state.run.journal.file)
     terminalreporter.section("evals")
     for line in summary_lines(run, judge_run(run, state.floors), width, resume_command=command):
         terminalreporter.write_line(line)
-    terminalreporter.write_line(f"saved: {_saved_run(config)}, journal: {_relative(state.run.journal.file)}")
+    saved = saved_file(config)
+    where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
+    terminalreporter.write_line(f"saved: {where}, journal: {_relative(state.run.journal.file)}")
 
 
 @pytest.fixture(scope="session")
@@ -236,14 +241,6 @@ def _over_budget(run: LiveRun) -> str:
     )
 
 
-def _run_tag() -> str:
-    """What pytest-benchmark itself names an autosaved run by: commit and time."""
-    from pytest_benchmark import utils
-
-    get_tag: Any = utils.get_tag
-    return str(get_tag())
-
-
 def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, ...]) -> None:
     """Refuse items in another order than planned: shuffled trials would no longer be balanced, and aggregates come last."""
     place = {str(trial): index for index, trial in enumerate(planned)}
@@ -254,41 +251,11 @@ def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, .
         )
 
 
-def _prepare_saving(config: pytest.Config, run: LiveRun) -> None:
-    """Record what no item recorded, and have the run saved atomically, also where none of its times counts."""
-    from evals.metrics import METRICS
-    from evals.recording import record_left_out
-    from evals.saving import make_atomic, save_without_entries
-
-    make_atomic(_benchmark_session(config))
-    measured = run.result()
-    for series in run.settings.series:
-        for metric in METRICS:
-            record_left_out(config, series, metric, measured)
-    if measured.trials and not _benchmark_session(config).benchmarks:
-        save_without_entries(config)
-
-
 def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[tuple[LiveRun, Target]]:
     from evals.opening import open_run
 
     folder = journal_folder(config)
     return open_run(state.settings, state.planned, journals=folder, resumed=state.resumed)
-
-
-def _benchmark_session(config: pytest.Config) -> Any:
-    return config._benchmarksession  # type: ignore[attr-defined]
-
-
-def _saved_file(config: pytest.Config) -> Path | None:
-    storage = _benchmark_session(config).storage
-    # Where pytest-benchmark saves elsewhere than in files, it raises what goes wrong.
-    return getattr(storage, "saved", Path(str(storage)))
-
-
-def _saved_run(config: pytest.Config) -> str:
-    saved = _saved_file(config)
-    return f"nothing: {_benchmark_session(config).storage.failure}" if saved is None else _relative(saved)
 
 
 def _relative(file: Path) -> str:

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_benchmark.storage.file import FileStorage
 from pytest_benchmark.utils import safe_dumps
 
+from evals.metrics import METRICS
+from evals.recording import record_left_out
+
 if TYPE_CHECKING:
     import pytest
+
+    from evals.run import Run
 
 
 _TRIES = 20
@@ -52,6 +57,51 @@ class AtomicFileStorage(FileStorage):
         raise FileExistsError(f"{_TRIES} numbers in {self.path} were taken at the moment of saving")
 
 
+def run_tag() -> str:
+    """What pytest-benchmark itself names an autosaved run by: commit and time."""
+    from pytest_benchmark import utils
+
+    get_tag: Any = utils.get_tag
+    return str(get_tag())
+
+
+def prepare(config: pytest.Config, run: Run | None) -> None:
+    """Before pytest-benchmark saves: record what no item recorded, and have the run saved atomically, also where no time counts.
+
+    Without a run, or an entry, it is kept from saving, since it would only warn.
+    """
+    session = _session(config)
+    make_atomic(session)
+    if run is not None:
+        _record_left_out(config, run)
+    if not session.benchmarks:
+        if run is not None and run.trials:
+            save_without_entries(config)
+        session.autosave = None
+
+
+def saved_file(config: pytest.Config) -> Path | None:
+    """The file that the run was saved in; ``None`` when it was not."""
+    storage = _session(config).storage
+    # Where pytest-benchmark saves elsewhere than in files, it raises what goes wrong.
+    return getattr(storage, "saved", Path(str(storage)))
+
+
+def why_unsaved(config: pytest.Config) -> str:
+    """Why there is no file."""
+    return str(_session(config).storage.failure)
+
+
+def _record_left_out(config: pytest.Config, run: Run) -> None:
+    for series in run.settings.series:
+        for metric in METRICS:
+            record_left_out(config, series, metric, run)
+
+
+def _session(config: pytest.Config) -> Any:
+    return config._benchmarksession  # type: ignore[attr-defined]
+
+
 def make_atomic(session: Any) -> None:
     """Have pytest-benchmark's session save atomically, where it saves to files."""
     storage = session.storage
@@ -62,8 +112,7 @@ def make_atomic(session: Any) -> None:
 
 def save_without_entries(config: pytest.Config) -> None:
     """Save a run of which no time counts: pytest-benchmark saves nothing that has no entry."""
-    session: Any = config._benchmarksession  # type: ignore[attr-defined]
-    hook = config.hook
+    session, hook = _session(config), config.hook
     commit_info = hook.pytest_benchmark_generate_commit_info(config=config)
     about = {"machine_info": session.get_machine_info(), "commit_info": commit_info}
     output: dict[str, Any] = hook.pytest_benchmark_generate_json(config=config, benchmarks=[], include_data=True, **about)
