@@ -51,7 +51,7 @@ class LiveRun:
         before = self.by_key.get(planned.key)
         if before is not None and before.fault is None:
             return before
-        trial = self._repeatedly_tried(planned, before.faults if before else ())
+        trial = self._repeatedly_tried(planned, before.faults if before else ()).of_whole_characters()
         self.journal.add(trial, self.messages.take_new())
         self.by_key[trial.key] = trial
         self.fault_count += trial.fault is not None

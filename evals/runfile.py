@@ -57,9 +57,7 @@ def parse(file: Path, place: str, content: bytes) -> Any:
         value = strict_json.loads(content.decode())
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise RunFileError(
-            f"{file}: {at or 'it '}holds half a character ({error.object[error.start]!a}), which is no text"
-        ) from error
+        raise RunFileError(f"{file}: {at}it holds half a character ({error.object[error.start]!a}), which is no text") from error
     except UnicodeDecodeError as error:
         raise RunFileError(f"{file}: {at}byte {error.start}: it is no UTF-8") from error
     except json.JSONDecodeError as error:

@@ -31,32 +31,46 @@ _GRAMMARS = {
 _FAMILIES = {"tsx": "script", "ts": "script", "js": "script"}
 CONSTRUCTS_FILE = Path(__file__).with_name("syntax.toml")
 
+StandIn = str | Callable[[re.Match[str]], str]
+
+
+def _without_words(match: re.Match[str]) -> str:
+    """A string of CSS as a short one, and a comment as white space; both may hold what looks like a rule."""
+    text = match[0]
+    if text.startswith("/*"):
+        return " " + "\n" * text.count("\n") if text.endswith("*/") and len(text) > 3 else text
+    return '"s"' if text.endswith(text[0]) and len(text) > 1 else text
+
+
+_STRING = r"{quote}(?:[^{quote}\\\n]|\\[\s\S]?)*(?:{quote}|\n|\Z)"
 _PAIRED = r"\([^(){};@]*(?:\([^(){};@]*\)[^(){};@]*)*\)"
 _SCRIPT_GAPS = (
     # A bare & in the text of JSX; where it is an operator or a type, | parses just the same.
     (r"(?<!&)&(?![&=])", "|"),
 )
-_GAPS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
-    language: tuple((re.compile(pattern), stand_in) for pattern, stand_in in gaps)
-    for language, gaps in {
-        "tsx": _SCRIPT_GAPS,
-        "ts": _SCRIPT_GAPS,
-        "js": _SCRIPT_GAPS,
-        "css": (
-            # Ranges, names and layers in the conditions of at-rules, whose parentheses stand in pairs.
-            (rf"@(?:media|container|supports|layer|page|scope)\b(?:[^(){{}};@]|{_PAIRED})*(?=\{{)", "@media all "),
-            (r"@layer\b[\w\s,.-]*;", ""),
-            (r"(@import\s+(?:url\([^)]{0,2000}\)|\"[^\"]{0,2000}\"|'[^']{0,2000}'))[^;{}@]*;", r"\1;"),
-            # Nested selectors with & elsewhere than at the beginning, flags of attribute selectors, empty custom properties.
-            (r"&", ".x"),
-            (r"([\"'\w])\s+[iIsS]\]", r"\1]"),
-            (r"((?<![\w-])--[\w-]+\s*:)\s*(?=[;}])", r"\1 0"),
-            (r";(?:\s*;)+", ";"),
-        ),
-        # tree-sitter-bash 0.25.1 reads beyond a table, and may crash, where such a character follows a brace (its issue 337). To
-        # the grammar of a shell they are letters like all others.
-        "sh": ((r"[^\x00-\x7f]", "x"),),
-    }.items()
+_GAPS_AS_WRITTEN: dict[str, tuple[tuple[str, StandIn], ...]] = {
+    "tsx": _SCRIPT_GAPS,
+    "ts": _SCRIPT_GAPS,
+    "js": _SCRIPT_GAPS,
+    "css": (
+        # What is not closed is taken to its end, so that nothing is read twice, and left as it is.
+        ("|".join((_STRING.format(quote='"'), _STRING.format(quote="'"), r"/\*[\s\S]*?(?:\*/|\Z)")), _without_words),
+        # Ranges, names and layers in the conditions of at-rules, whose parentheses stand in pairs.
+        (rf"@(?:media|container|supports|layer|page|scope)\b(?:[^(){{}};@]|{_PAIRED})*(?=\{{)", "@media all "),
+        (r"@layer\b[\w\s,.-]*;", ""),
+        (r"(@import\s+(?:url\([^)]{0,2000}\)|\"[^\"]{0,2000}\"|'[^']{0,2000}'))[^;{}@]*;", r"\1;"),
+        # Nested selectors with & elsewhere than at the beginning, flags of attribute selectors, empty custom properties.
+        (r"&", ".x"),
+        (r"([\"'\w])\s+[iIsS]\]", r"\1]"),
+        (r"((?<![\w-])--[\w-]+\s*:)\s*(?=[;}])", r"\1 0"),
+        (r";(?:\s*;)+", ";"),
+    ),
+    # tree-sitter-bash 0.25.1 reads beyond a table, and may crash, where such a character follows a brace (its issue 337). To
+    # the grammar of a shell they are letters like all others.
+    "sh": ((r"[^\x00-\x7f]", "x"),),
+}
+_GAPS = {
+    language: tuple((re.compile(pattern), stand_in) for pattern, stand_in in gaps) for language, gaps in _GAPS_AS_WRITTEN.items()
 }
 """What the grammars do not know, or cannot bear, and what stands in for it: valid code must not be blamed for their gaps."""
 

@@ -140,9 +140,13 @@ def _drops(target: Target, served: Served, stack: Stack, seen: str) -> str:
 
 
 def _least_after(completion: Completion) -> int:
-    """The least tokens of the retry's prompt: this prompt's, and half of the answer's. What was only thought may be left out."""
-    answered = 1 if completion.reasoning else max(1, completion.completion_tokens // 2)
-    return completion.prompt_tokens + answered
+    """The least prompt tokens of a retry: the prompt's, and those that the answer surely has when it is sent back.
+
+    Templates leave out what was thought and strip white space, and a token is hardly ever longer than eight characters.
+    """
+    visible = " ".join(completion.text.rpartition("</think>")[2].split())
+    surely = min(completion.completion_tokens // 2, len(visible) // 8)
+    return completion.prompt_tokens + max(1, surely)
 
 
 def _extends(longer: tuple[Message, ...], shorter: tuple[Message, ...]) -> bool:

@@ -141,6 +141,18 @@ def test_split_utf8_is_no_fault(tmp_path: Path) -> None:
     assert (trial.faults, trial.last.completion.text, trial.last.valid) == ((), answer, True)
 
 
+def test_half_a_character_in_an_error_harms_nothing(tmp_path: Path) -> None:
+    """A server's error that no file of text could hold is recorded with a replacement, and the journal can be read."""
+    response = Response([b'{"error": {"message": "bad \\ud800 character"}}'], status=500)
+    with (
+        scripted_server({CHAT: faulty_tries(lambda: response, 1)}) as server,
+        scripted_run(server.url, tmp_path, planned_trials(1)) as run,
+    ):
+        (trial,) = measured(run)
+    assert "bad \ufffd character" in trial.faults[0].message
+    assert list(read_journal(run.journal.file).trials.values()) == [trial]
+
+
 @pytest.mark.parametrize("tries", [1, 2])
 def test_a_trial_is_tried_again_and_its_call_counts_as_cold(tmp_path: Path, tries: int) -> None:
     """A trial that is answered at its second or third try keeps the faults, its first call counts as cold, and so its times are in

@@ -135,12 +135,21 @@ def completion(prompt_tokens: int) -> Completion:
     return Completion(prompt_tokens, 5, None, 0.1, 0.2, "stop", "x")
 
 
-@pytest.mark.parametrize(("reasoning", "least"), [("", 150), ("Hm.", 101)])
-def test_a_prompt_that_grew_counts_more_tokens(reasoning: str, least: int) -> None:
-    """A corrective retry repeats its prompt and the failed answer: when its tokens do not grow by half of those of the answer,
-    something was dropped. What a model only thought is not repeated.
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("x" * 800, 150),  # half of the tokens that the server counted
+        ("x" * 80, 110),  # an eighth of the characters, where the server also counts what was only thought
+        ("<think>" + "hm " * 500 + "</think>" + "x" * 80, 110),
+        ("{" + " " * 1000, 101),
+        ("", 101),
+    ],
+)
+def test_a_prompt_that_grew_counts_more_tokens(text: str, least: int) -> None:
+    """A corrective retry repeats its prompt and the failed answer: when its tokens do not grow by those that the answer surely has,
+    something was dropped. White space and what a model only thought need not be repeated.
     """
-    first = replace(completion(100), completion_tokens=100, reasoning=reasoning)
+    first = replace(completion(100), completion_tokens=100, text=text)
     for tokens in (least, least - 1):
         watch = TruncationWatch(None, "Next: more")
         watch.check([SYSTEM, LAST], "warm", first, Sampling())
