@@ -125,8 +125,8 @@ def test_any_damage_to_code_is_judged(language: str, data: st.DataObject) -> Non
 @pytest.mark.parametrize("text", ["@media ", "@import url(", "--", "-", "(", "& ", "``", "; ", "a i", "/* ", "'", '\\"'])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_long_nonsense_is_judged(language: str, text: str) -> None:
-    """Many characters of one thing over and over are judged; none of the patterns runs away. The grammars' own recovery from comments
-    that are never closed takes a time that grows with the square, so there are fewer of them.
+    """Many characters of one thing over and over are judged; none of the patterns runs away. The grammars need a time that grows
+    with the square for comments that are never closed, so there are fewer of these.
     """
     characters = 10_000 if text == "/* " else 100_000
     assert flaw(text * (characters // len(text)), language) != ""
