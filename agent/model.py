@@ -109,7 +109,7 @@ class _Stream:
 
     @property
     def text(self) -> str:
-        return _without_lone_surrogates("".join(self.pieces))
+        return without_lone_surrogates("".join(self.pieces))
 
 
 class OpenAIModel:
@@ -252,11 +252,11 @@ def _finished(stream: _Stream, latency: float) -> Completion:
         cached_tokens=None if cached is None else _count(cached, "cached_tokens"),
         ttft=stream.ttft,
         latency=latency,
-        finish_reason=stream.finish_reason,
+        finish_reason=without_lone_surrogates(stream.finish_reason),
         text=stream.text,
         server_prefill=_server_prefill(stream.timings),
         first_token=stream.first_token,
-        reasoning=_without_lone_surrogates("".join(stream.thoughts)),
+        reasoning=without_lone_surrogates("".join(stream.thoughts)),
     )
 
 
@@ -272,7 +272,8 @@ def _server_prefill(timings: Any) -> float | None:
     return milliseconds / 1000 if is_duration and milliseconds is not None else None
 
 
-def _without_lone_surrogates(text: str) -> str:
+def without_lone_surrogates(text: str) -> str:
+    """The text with half characters joined where they belong together, and replaced where they stand alone."""
     # A server may escape each half of a surrogate pair by itself, even in two chunks. A half alone could not be sent back.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

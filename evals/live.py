@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from agent.errors import MemoryStoreError, ModelError, RunFileError
 from agent.loop import Agent, Attempt
 from agent.memory import Context
+from agent.model import without_lone_surrogates
 from agent.sampling import derive_seed
 from evals.journal import Journal
 from evals.ladder import climb
@@ -51,7 +52,7 @@ class LiveRun:
         before = self.by_key.get(planned.key)
         if before is not None and before.fault is None:
             return before
-        trial = self._repeatedly_tried(planned, before.faults if before else ()).of_whole_characters()
+        trial = self._repeatedly_tried(planned, before.faults if before else ())
         self.journal.add(trial, self.messages.take_new())
         self.by_key[trial.key] = trial
         self.fault_count += trial.fault is not None
@@ -116,13 +117,14 @@ class LiveRun:
         return replace(trial, facts=facts, retrieval_seconds=seconds, attempts=attempts)
 
     def _fault(self, planned: PlannedTrial, error: ModelError | MemoryStoreError, seconds: float) -> Fault:
-        name = type(error).__name__
+        # A server's error may hold half a character, which no file of text can.
+        name, message = type(error).__name__, without_lone_surrogates(str(error))
         if isinstance(error, MemoryStoreError):
-            return Fault(name, str(error), seconds)
+            return Fault(name, message, seconds)
         call = self.model.calls[-1]
         sent, attempts = self.messages.add(call.messages), self._recorded(planned, error.attempts)
         facts, retrieval_seconds = _retrieved(error.context)
-        return Fault(name, str(error), call.seconds, sent, error.text, facts, retrieval_seconds, attempts)
+        return Fault(name, message, call.seconds, sent, error.text, facts, retrieval_seconds, attempts)
 
     def _recorded(self, planned: PlannedTrial, attempts: Sequence[Attempt]) -> tuple[AttemptRecord, ...]:
         # A call that met a fault has no attempt, and is the last one.
@@ -134,7 +136,7 @@ class LiveRun:
 
 
 def _retrieved(context: Context | None) -> tuple[tuple[str, ...] | None, float | None]:
-    return (context.facts, context.seconds) if context else (None, None)
+    return (tuple(map(without_lone_surrogates, context.facts)), context.seconds) if context else (None, None)
 
 
 def _now() -> str:

@@ -58,7 +58,7 @@ _GAPS_AS_WRITTEN: dict[str, tuple[tuple[str, StandIn], ...]] = {
         # Ranges, names and layers in the conditions of at-rules, whose parentheses stand in pairs.
         (rf"@(?:media|container|supports|layer|page|scope)\b(?:[^(){{}};@]|{_PAIRED})*(?=\{{)", "@media all "),
         (r"@layer\b[\w\s,.-]*;", ""),
-        (r"(@import\s+(?:url\([^)]{0,2000}\)|\"[^\"]{0,2000}\"|'[^']{0,2000}'))[^;{}@]*;", r"\1;"),
+        (r"(@import\s+(?:url\([^)]{0,2000}\)|\"s\"))[^;{}@]*;", r"\1;"),
         # Nested selectors with & elsewhere than at the beginning, flags of attribute selectors, empty custom properties.
         (r"&", ".x"),
         (r"([\"'\w])\s+[iIsS]\]", r"\1]"),

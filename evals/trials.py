@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -139,15 +138,6 @@ class Trial:
     def to_dict(self) -> dict[str, Any]:
         """The trial as JSON can hold it."""
         return asdict(self)
-
-    def of_whole_characters(self) -> Self:
-        """The trial with half characters replaced, which a server can put into an error and no file of text can hold."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return self.from_dict(json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")))
-        return self
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Self:
