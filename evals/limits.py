@@ -1,27 +1,28 @@
-"""Floors under the share of valid answers, from ``limits.toml``, and their judgement."""
+"""The limits that runs are judged by, read from ``limits.toml``: floors under one run, and margins for the change between two."""
 
 from __future__ import annotations
 
-import functools
-import math
 import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from agent.errors import SettingsError
 from agent.stacks import STACKS
 from agent.targets.target import Kind
-from evals.run import Run
 from evals.schedule import Series
-from evals.stats import Share, share_of, valid_share
-from evals.trials import Trial
 
 LIMITS_FILE = Path(__file__).with_name("limits.toml")
 TARGETS: tuple[str, ...] = get_args(Kind)
 
-_MOST_TASKS = 1_000
+JudgedMetric = Literal["schema-valid", "code parses", "prompt tokens", "ttft", "latency"]
+"""What a margin can be set for: two rungs of the ladder after the retry, prompt tokens of first attempts, and two times."""
+
+_UNITS = {"schema-valid": "points", "code parses": "points", "prompt tokens": "percent", "ttft": "percent", "latency": "percent"}
+_DIRECTIONS = {"points": "fall", "percent": "rise"}
+_MOST_OF_UNIT = {"points": 100, "percent": 1000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,116 +36,114 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the share of valid answers of one stack amounts to: a verdict and the sentence that explains it.
+class Limit:
+    """The most that a metric may change for the worse between two runs.
 
-    ``share`` is ``None`` when no trial was without a fault.
+    ``margin`` is in ``unit``: points of a share (``points``) or percent of BASE's value (``percent``); ``direction`` is the way
+    that is worse. It holds for one stack and one kind of target, or for all (``None``).
     """
 
-    verdict: Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT JUDGED"]
-    sentence: str
-    share: Share | None = None
+    metric: JudgedMetric
+    direction: Literal["fall", "rise"]
+    margin: float
+    unit: Literal["points", "percent"]
+    reason: str
+    stack: str | None = None
+    target: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The judgement as JSON can hold it."""
-        return asdict(self)
+    @property
+    def share(self) -> Fraction:
+        """The margin as an exact share."""
+        return Fraction(str(self.margin)) / 100
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it is about a time."""
+        return self.metric in ("ttft", "latency")
+
+    def __str__(self) -> str:
+        return f"{self.margin:g} points" if self.unit == "points" else f"{self.margin:g} %"
 
 
-def load_floors(file: Path = LIMITS_FILE) -> tuple[Floor, ...]:
-    """The floors in ``file``.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """All limits of a file."""
+
+    floors: tuple[Floor, ...] = ()
+    changes: tuple[Limit, ...] = ()
+
+    def floor(self, stack: str, target: str) -> Floor | None:
+        """The floor under a stack on a kind of target: the target's own before the one for all; ``None`` without one."""
+        return _most_special(floor for floor in self.floors if floor.stack == stack and floor.target in (target, None))
+
+    def of_series(self, series: Series, target: str) -> list[Limit]:
+        """The limits of one series, one for each metric that has one: a target's own and then a stack's own before the others."""
+        fitting = [limit for limit in self.changes if limit.stack in (series.stack, None) and limit.target in (target, None)]
+        chosen = (_most_special(limit for limit in fitting if limit.metric == metric) for metric in get_args(JudgedMetric))
+        return [limit for limit in chosen if limit is not None]
+
+
+def load_limits(file: Path = LIMITS_FILE) -> Limits:
+    """The limits in ``file``.
 
     Raises:
-        SettingsError: when the file cannot be read, or holds anything but floors under known stacks, each given once.
+        SettingsError: when the file cannot be read, or holds anything but floors and limits, each complete and given once.
     """
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
-        if unknown := set(tables) - {"floor"}:
-            raise ValueError(f"it has only [[floor]] tables, and this has {', '.join(sorted(unknown))}")
-        floors = tuple(_floor(entry) for entry in tables.get("floor", []))
+        if unknown := set(tables) - {"floor", "limit"}:
+            raise ValueError(f"it has only [[floor]] and [[limit]] tables, and this has {', '.join(sorted(unknown))}")
+        floors = tuple(map(_floor, tables.get("floor", [])))
+        changes = tuple(map(_limit, tables.get("limit", [])))
         if len({(floor.stack, floor.target) for floor in floors}) < len(floors):
             raise ValueError("two floors are for the same stack and target")
+        if len({(limit.metric, limit.stack, limit.target) for limit in changes}) < len(changes):
+            raise ValueError("two limits are for the same metric, stack and target")
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from error
-    return floors
+    return Limits(floors, changes)
 
 
-def floor_for(floors: tuple[Floor, ...], stack: str, target: str) -> Floor | None:
-    """The floor under ``stack`` on a kind of target: the target's own before the one for all; ``None`` without one."""
-    fitting = [floor for floor in floors if floor.stack == stack and floor.target in (target, None)]
-    return max(fitting, key=lambda floor: floor.target is not None, default=None)
+_Scoped = TypeVar("_Scoped", Floor, Limit)
 
 
-def judge_run(run: Run, floors: tuple[Floor, ...]) -> dict[Series, Judgement]:
-    """What the share of valid answers of every series of a run amounts to."""
-    kind = run.header.target.kind
-    return {
-        series: judge_stack(run.of_series(series), floor_for(floors, series.stack, kind), run.flaw)
-        for series in run.settings.series
-    }
-
-
-def judge_stack(trials: Sequence[Trial], floor: Floor | None, flaw: str) -> Judgement:
-    """Judge the trials of one stack that no fault ended. A run with a ``flaw`` (see :attr:`evals.run.Run.flaw`) is
-    INCONCLUSIVE, whatever its trials show, and so is one that fails by answers alone that were cut off at their limit of tokens;
-    a stack without a floor is NOT JUDGED.
-    """
-    if not trials:
-        return Judgement("INCONCLUSIVE", flaw or "nothing was measured")
-    share = valid_share(trials)
-    if flaw:
-        return Judgement("INCONCLUSIVE", flaw, share)
-    if floor is None:
-        return Judgement("NOT JUDGED", f"{_share_sentence(share)}; it has no floor", share)
-    judgement = judge(share, floor)
-    if judgement.verdict == "FAIL" and judge(valid_share(trials, cut_off_is_valid=True), floor).verdict != "FAIL":
-        return Judgement("INCONCLUSIVE", f"{_share_sentence(share)}, and {_cut_off(trials)}", share)
-    return judgement
-
-
-def _cut_off(trials: Sequence[Trial]) -> str:
-    number = sum(trial.cut_off for trial in trials)
-    return f"{number} answer(s) were cut off at their limit of tokens, which is no fault of the prompt; raise --max-tokens"
-
-
-def judge(share: Share, floor: Floor) -> Judgement:
-    """PASS when the interval lies above the floor, FAIL when it lies below, otherwise INCONCLUSIVE with what would settle it."""
-    against = f"the floor of {floor.share:.0%} ({floor.reason})"
-    if share.low > floor.share:
-        return Judgement("PASS", f"{_share_sentence(share)} lies above {against}", share)
-    if share.high < floor.share:
-        return Judgement("FAIL", f"{_share_sentence(share)} lies below {against}", share)
-    return Judgement("INCONCLUSIVE", f"{_share_sentence(share)} does not clear {against}; {_what_settles(share, floor)}", share)
-
-
-def _share_sentence(share: Share) -> str:
-    tasks = f"{share.tasks} task{'' if share.tasks == 1 else 's'}"
-    return f"{share.value:.0%} valid [{share.low:.0%}, {share.high:.0%}] over {tasks}"
-
-
-@functools.cache
-def _what_settles(share: Share, floor: Floor) -> str:
-    """The number of tasks from which on the same share would always leave the floor outside the interval."""
-    if share.value == 0:
-        return "no answer was valid at all, so look at the reasons (-rx) first"
-    open_at = [tasks for tasks in range(share.tasks, _MOST_TASKS + 1) if not _settles(share, floor, tasks)]
-    if open_at[-1] == _MOST_TASKS:
-        return f"the share lies so close to the floor that {_MOST_TASKS:,} tasks would not settle it"
-    return f"if the share stayed the same, {open_at[-1] + 1} tasks would settle it"
-
-
-def _settles(share: Share, floor: Floor, tasks: int) -> bool:
-    toward_floor = math.floor if share.value > floor.share else math.ceil
-    value = toward_floor(share.value * tasks) / tasks if share.epochs == 1 else share.value
-    larger = share_of(value, tasks, share.epochs)
-    return larger.low > floor.share or larger.high < floor.share
+def _most_special(fitting: Iterable[_Scoped]) -> _Scoped | None:
+    return max(fitting, key=lambda one: (one.target is not None, one.stack is not None), default=None)
 
 
 def _floor(entry: dict[str, Any]) -> Floor:
     floor = Floor(**entry)
     if not (isinstance(floor.share, float) and 0 < floor.share < 1 and floor.reason):
         raise ValueError(f"a floor has a stack, a reason and a share between 0 and 1; this is {entry}")
-    if floor.stack not in STACKS:
-        raise ValueError(f"there is no stack {floor.stack!r}; there are {', '.join(STACKS)}")
-    if floor.target not in (None, *TARGETS):
-        raise ValueError(f"there is no kind of target {floor.target!r}; there are {', '.join(TARGETS)}")
+    _check_scope(floor.stack, floor.target)
     return floor
+
+
+def _limit(entry: dict[str, Any]) -> Limit:
+    needed = {"metric", "direction", "margin", "unit", "reason"}
+    allowed = {field.name for field in fields(Limit)}
+    if not needed <= set(entry) <= allowed:
+        raise ValueError(f"a limit has {', '.join(sorted(needed))}, and may have stack and target; this is {entry}")
+    limit = Limit(**entry)
+    if limit.metric not in _UNITS:
+        raise ValueError(f"there is no metric {limit.metric!r}; there are {', '.join(_UNITS)}")
+    unit = _UNITS[limit.metric]
+    if (limit.unit, limit.direction) != (unit, _DIRECTIONS[unit]):
+        raise ValueError(f"the unit of {limit.metric} is {unit!r} and its direction {_DIRECTIONS[unit]!r}; this is {entry}")
+    if not _is_margin(limit.margin, _MOST_OF_UNIT[unit]) or not limit.reason:
+        raise ValueError(
+            f"a limit has a reason and a margin from 0 to below {_MOST_OF_UNIT[unit]} {unit} in steps of 0.1; this is {entry}"
+        )
+    _check_scope(limit.stack, limit.target)
+    return limit
+
+
+def _is_margin(margin: Any, most: int) -> bool:
+    return type(margin) in (int, float) and 0 <= margin < most and (Fraction(str(margin)) * 10).denominator == 1
+
+
+def _check_scope(stack: str | None, target: str | None) -> None:
+    if stack not in (None, *STACKS):
+        raise ValueError(f"there is no stack {stack!r}; there are {', '.join(STACKS)}")
+    if target not in (None, *TARGETS):
+        raise ValueError(f"there is no kind of target {target!r}; there are {', '.join(TARGETS)}")

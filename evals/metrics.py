@@ -25,6 +25,11 @@ def _decode(completion: Completion) -> float | None:
     return None if completion.first_token is None else completion.decode
 
 
+def value_of(trial: Trial, metric: Metric) -> float | None:
+    """The value of one metric, where the trial has one."""
+    return _VALUES[metric](trial)
+
+
 def having(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
     """The trials that have a value of the metric. A first attempt without content has no TTFT, a stack without memory no
     retrieval, and a trial whose times do not belong to its regime none of them.

@@ -13,8 +13,9 @@ import pytest
 
 from agent.errors import AgentError, SettingsError
 from agent.stacks import STACKS
+from evals.floors import Judgement, judge_run
 from evals.journal import resume_command
-from evals.limits import Floor, Judgement, judge_run, load_floors
+from evals.limits import Limits, load_limits
 from evals.options import (
     add_options,
     journal_folder,
@@ -41,7 +42,7 @@ class _State:
 
     settings: Settings
     planned: tuple[PlannedTrial, ...]
-    floors: tuple[Floor, ...]
+    limits: Limits
     resumed: Path | None = None
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     run: LiveRun | None = None
@@ -177,11 +178,13 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add the trials, once, to the saved run."""
+    from evals.runs import saved_part
+
     state = config.stash[_STATE]
     if state.run is not None:
         run = state.run.result()
-        judgements = {str(series): judged.to_dict() for series, judged in judge_run(run, state.floors).items()}
-        output_json["evals"] = run.to_dict() | {"judgements": judgements}
+        judgements = {str(series): judged.to_dict() for series, judged in judge_run(run, state.limits).items()}
+        output_json["evals"] = saved_part(run, judgements)
 
 
 @pytest.hookimpl(trylast=True)
@@ -195,7 +198,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
     run, width, command = state.run.result(), terminalreporter._tw.fullwidth, resume_command(state.run.journal.file)
     terminalreporter.section("evals")
-    for line in summary_lines(run, judge_run(run, state.floors), width, resume_command=command):
+    for line in summary_lines(run, judge_run(run, state.limits), width, resume_command=command):
         terminalreporter.write_line(line)
     saved = saved_file(config)
     where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
@@ -214,7 +217,7 @@ def live(request: pytest.FixtureRequest) -> LiveRun:
 @pytest.fixture
 def judgements(live: LiveRun, request: pytest.FixtureRequest) -> dict[Series, Judgement]:
     """What the share of valid answers of every series amounts to, of all that was measured so far."""
-    return judge_run(live.result(), request.config.stash[_STATE].floors)
+    return judge_run(live.result(), request.config.stash[_STATE].limits)
 
 
 def _state(config: pytest.Config) -> _State:
@@ -222,7 +225,7 @@ def _state(config: pytest.Config) -> _State:
     settings = settings_of(config) if resumed is None else settings_of_resumed(config, resumed)
     stacks = [STACKS[name] for name in settings.stacks]
     planned = plan(choose_tasks(settings.tasks), stacks, settings.epochs, settings.seed, settings.regimes)
-    return _State(settings, planned, load_floors(), resumed)
+    return _State(settings, planned, load_limits(), resumed)
 
 
 def _status(config: pytest.Config, line: str) -> contextlib.AbstractContextManager[None]:

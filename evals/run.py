@@ -9,11 +9,11 @@ from typing import Any, Self
 from agent.prompts import Message
 from agent.targets.target import Kind, Target
 from evals.fingerprint import Fingerprint
-from evals.schedule import Series, TrialKey
+from evals.schedule import Series, TrialKey, task_order
 from evals.settings import Settings
 from evals.trials import Trial
 
-FORMAT = 2
+FORMAT = 3
 """The version of the format in which runs are saved and journalled; ``run.schema.json`` describes it."""
 
 
@@ -70,13 +70,15 @@ class Header:
 class Run:
     """A run as far as it was measured: its trials in planned order, and every distinct message under its hash.
 
-    ``missing`` are the planned trials that were not run.
+    ``missing`` are the planned trials that were not run. A sequential run that was stopped because its verdict was settled has
+    measured the first ``stopped`` tasks of its order, and those that follow are not missed.
     """
 
     header: Header
     trials: tuple[Trial, ...]
     messages: Mapping[str, Message]
     missing: tuple[TrialKey, ...] = ()
+    stopped: int | None = None
 
     @property
     def settings(self) -> Settings:
@@ -96,12 +98,18 @@ class Run:
     @property
     def flaw(self) -> str:
         """Why nothing of this run may be judged; empty for a complete run."""
-        if self.missing:
-            planned = len(self.missing) + len(self.trials)
-            return f"an incomplete run, {len(self.missing)} of {planned} planned trials were not run"
+        measured = set(self.measured_tasks)
+        if lost := sum(key[1] in measured for key in self.missing):
+            planned = lost + len(self.trials)
+            return f"an incomplete run, {lost} of {planned} planned trials were not run"
         if faulted := self.faulted:
             return f"{len(faulted)} trial(s) met an infrastructure fault, the first one {faulted[0].fault}"
         return ""
+
+    @property
+    def measured_tasks(self) -> tuple[str, ...]:
+        """The tasks that were to be measured, in the order of the run: all, or those before it was stopped."""
+        return task_order(self.settings.tasks, self.settings.seed, sequential=self.settings.sequential)[: self.stopped]
 
     def of_series(self, series: Series) -> list[Trial]:
         """The trials of one series that no fault ended."""
@@ -111,6 +119,7 @@ class Run:
         """The run as JSON can hold it, without what it amounts to."""
         return self.header.to_dict() | {
             "complete": self.complete,
+            "stopped": self.stopped,
             "missing": [list(key) for key in self.missing],
             "faulted": [list(trial.key) for trial in self.faulted],
             "messages": {name: asdict(message) for name, message in self.messages.items()},

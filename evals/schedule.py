@@ -77,6 +77,24 @@ def plan(
     )
 
 
+def task_order(tasks: Sequence[str], seed: int, *, sequential: bool) -> tuple[str, ...]:
+    """The ids of the tasks in the order in which a run comes to them. A sequential run shuffles them by ``seed``, so that where it
+    stops is a random sample of the tasks and not the top of a file.
+    """
+    ordered = list(tasks)
+    if sequential:
+        random.Random(f"tasks {seed}").shuffle(ordered)  # noqa: S311 - an order, not a secret
+    return tuple(ordered)
+
+
+def plan_sequential(
+    tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int, regimes: Sequence[Regime] = ("warm",)
+) -> tuple[PlannedTrial, ...]:
+    """The same trials as :func:`plan`, but all epochs of a task before the next task, in :func:`task_order`."""
+    place = {task: index for index, task in enumerate(task_order([task.id for task in tasks], seed, sequential=True))}
+    return tuple(sorted(plan(tasks, stacks, epochs, seed, regimes), key=lambda planned: place[planned.task.id]))
+
+
 def choose_tasks(globs: Sequence[str] | None) -> tuple[Task, ...]:
     """The tasks whose id matches one of the globs; all without globs.
 

@@ -13,6 +13,8 @@ from evals.schedule import Regime, Series
 class Settings:
     """What a run was asked for.
 
+    ``suite`` is the suite that was asked for by name, and ``tasks`` are its tasks, or those that were chosen from it. A
+    ``sequential`` run finishes all epochs of a task before the next one, so that it may stop as soon as its verdict is settled.
     ``seed`` is the run's, of the order and of sampling; ``deadline`` is in seconds, for one call; ``fault_budget`` is the share of
     trials that may end in an infrastructure fault before the run stops.
     """
@@ -28,6 +30,8 @@ class Settings:
     deadline: float = 300.0
     fault_budget: float = 0.05
     sampling: Sampling = field(default_factory=Sampling)
+    suite: str | None = None
+    sequential: bool = False
 
     @property
     def series(self) -> tuple[Series, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -78,14 +79,32 @@ def valid_share(trials: Iterable[Trial], *, cut_off_is_valid: bool = False) -> S
     Raises:
         ValueError: without a trial.
     """
+    answered = [trial for trial in trials if trial.fault is None]
+    rates = task_rates(answered, cut_off_is_valid=cut_off_is_valid)
+    epochs = max(Counter(trial.task for trial in answered).values(), default=0)
+    return share_of(sum(rates) / len(rates) if rates else 0.0, len(rates), epochs)
+
+
+def task_rates(trials: Iterable[Trial], *, cut_off_is_valid: bool = False) -> list[float]:
+    """For every task the share of its epochs with a valid answer after the retry; see :func:`valid_share`."""
     by_task: dict[str, list[bool]] = {}
     for trial in trials:
-        if trial.fault is None:
-            valid = trial.last.valid or (cut_off_is_valid and trial.cut_off)
-            by_task.setdefault(trial.task, []).append(valid)
-    rates = [sum(valid) / len(valid) for valid in by_task.values()]
-    epochs = max(map(len, by_task.values()), default=0)
-    return share_of(sum(rates) / len(rates) if rates else 0.0, len(rates), epochs)
+        valid = trial.last.valid or (cut_off_is_valid and trial.cut_off)
+        by_task.setdefault(trial.task, []).append(valid)
+    return [sum(valid) / len(valid) for valid in by_task.values()]
+
+
+def floor_p(share: Share, floor: float) -> float:
+    """The one-sided p-value of "the share is at least ``floor``": the exact binomial one for one epoch, and for several that of
+    :func:`hoeffding`'s inequality.
+    """
+    if share.value >= floor:
+        return 1.0
+    if share.epochs > 1:
+        return math.exp(-share.tasks * _kullback_leibler(share.value, floor))
+    from scipy.special import bdtr
+
+    return float(bdtr(round(share.value * share.tasks), share.tasks, floor))
 
 
 def share_of(value: float, tasks: int, epochs: int) -> Share:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from agent.errors import CAUSES, Cause
 from evals.distribution import percentile
+from evals.floors import Judgement
 from evals.ladder import Outcome
 from evals.latency import LatencySplit, split_latency
-from evals.limits import Judgement
 from evals.metrics import (
     Metric,
     cached_tokens,

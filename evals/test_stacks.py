@@ -12,7 +12,7 @@ from evals.schedule import PlannedTrial, Series
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from evals.limits import Judgement
+    from evals.floors import Judgement
     from evals.live import LiveRun
     from evals.metrics import Metric
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from statistics import fmean, median
+from typing import Any
+
 from agent.model import Completion
 from evals.fingerprint import Fingerprint
 from evals.ladder import Outcome
-from evals.run import Header, ServedTarget
+from evals.metrics import METRICS, durations
+from evals.recording import entry_name
+from evals.run import Header, Run, ServedTarget
+from evals.runs import saved_part
 from evals.schedule import Regime
 from evals.settings import Settings
 from evals.trials import AttemptRecord, Fault, Trial
@@ -42,6 +49,23 @@ def settings(
 ) -> Settings:
     """What a run was asked for."""
     return Settings("embedded", None, None, stacks, tasks or ("a",), epochs, 0, regimes)
+
+
+def saved_file(run: Run) -> dict[str, Any]:
+    """A run as its saved file holds it, with the entries of pytest-benchmark that belong to it."""
+    entries = [
+        {"name": entry_name(series, metric), "stats": _stats(seconds)}
+        for series in run.settings.series
+        for metric in METRICS
+        if (seconds := durations(run.of_series(series), metric))
+    ]
+    whole: dict[str, Any] = json.loads(json.dumps({"benchmarks": entries, "machine_info": {}, "evals": saved_part(run, {})}))
+    return whole
+
+
+def _stats(seconds: list[float]) -> dict[str, Any]:
+    measures = {"min": min(seconds), "max": max(seconds), "mean": fmean(seconds), "median": median(seconds)}
+    return measures | {"data": seconds}
 
 
 def header(asked: Settings | None = None) -> Header:

@@ -22,7 +22,7 @@ from evals.messages import MessageStore
 from evals.run import Run
 from evals.runs import load_run
 from evals.schedule import REGIMES, TrialKey
-from evals.selftest.factories import TIMEOUT, header, settings, trial
+from evals.selftest.factories import TIMEOUT, header, saved_file, settings, trial
 from evals.trials import AttemptRecord, Fault, Trial
 
 STORE = MessageStore()
@@ -34,9 +34,7 @@ def saved(trials: tuple[Trial, ...] = (trial(True, task="a"), trial(False, True,
     there = {one.task for one in trials}
     missing: tuple[TrialKey, ...] = tuple((1, task, "naive", "warm") for task in ("a", "b") if task not in there)
     run = Run(header(settings("a", "b")), trials, STORE.known, missing)
-    part = run.to_dict() | {"judgements": {}}
-    whole: dict[str, Any] = json.loads(json.dumps({"benchmarks": [], "machine_info": {}, "evals": part}))
-    return whole
+    return saved_file(run)
 
 
 def written(folder: Path, content: dict[str, Any] | str | bytes) -> Path:
@@ -95,8 +93,8 @@ DAMAGED: dict[str, tuple[dict[str, Any] | str | bytes, str]] = {
     "nested": ("[" * 100_000, "nested too deeply"),
     "a list": ("[]", "FILE: it is no file of pytest-benchmark's"),
     "something else": ('{"benchmarks": []}', "FILE: it holds no run of this suite"),
-    "format 1": (_changed(lambda run: run.update(evals={"version": 1})), "has format 1, and this version reads format 2 alone"),
-    "format 3": (_changed(lambda run: run["evals"].update(format=3)), "has format 3"),
+    "format 1": (_changed(lambda run: run.update(evals={"version": 1})), "has format 1, and this version reads format 3 alone"),
+    "format 4": (_changed(lambda run: run["evals"].update(format=4)), "has format 4"),
     "no format": (_changed(lambda run: run["evals"].pop("format")), "has format None"),
     "missing part": (_changed(lambda run: run["evals"].pop("fingerprint")), "FILE: evals: 'fingerprint' is a required property"),
     "unknown part": (_changed(lambda run: run["evals"].update(extra=1)), "FILE: evals: Additional properties"),

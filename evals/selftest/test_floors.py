@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import SettingsError
-from evals.limits import TARGETS, Floor, floor_for, judge, judge_stack, load_floors
+from evals.floors import judge, judge_stack
+from evals.limits import TARGETS, Floor, Limits, load_limits
 from evals.selftest.factories import CUT_OFF, trial
 from evals.stats import share_of
 
@@ -94,14 +95,15 @@ def test_one_more_invalid_task_never_improves_the_verdict(valid: int, floor: flo
 def test_the_targets_own_floor_goes_first() -> None:
     """A floor for a kind of target replaces the one for all, whatever their order."""
     own = Floor("optimized", 0.1, "A reason.", "embedded")
-    assert floor_for((HALF, own), "optimized", "embedded") == floor_for((own, HALF), "optimized", "embedded") == own
-    assert floor_for((HALF, own), "optimized", "ollama") == HALF
-    assert floor_for((HALF, own), "naive", "ollama") is None
+    limits = Limits((HALF, own))
+    assert limits.floor("optimized", "embedded") == Limits((own, HALF)).floor("optimized", "embedded") == own
+    assert limits.floor("optimized", "ollama") == HALF
+    assert limits.floor("naive", "ollama") is None
 
 
 def test_the_shipped_floors_can_be_read() -> None:
     """The limits.toml of the project holds a floor for the optimized stack on every kind of target."""
-    assert all(floor_for(load_floors(), "optimized", target) for target in TARGETS)
+    assert all(load_limits().floor("optimized", target) for target in TARGETS)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +126,4 @@ def test_broken_floors_are_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "limits.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match=r"limits\.toml"):
-        load_floors(file)
+        load_limits(file)

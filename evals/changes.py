@@ -1,0 +1,219 @@
+"""What changed between two runs: for one limit on one series, the change, its interval, and the p-value that it is too much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import median
+from typing import TypeVar
+
+from agent.errors import Rung
+from evals.evidence import excess_evidence, shortfall_evidence
+from evals.limits import JudgedMetric, Limit
+from evals.metrics import Metric, value_of
+from evals.paired import loss_bound, loss_p
+from evals.power import Spread, excludable_loss, flips_to_fail, tasks_to_exclude, what_settles
+from evals.ratios import RatioEstimate, estimate_ratio, signed_rank_p
+from evals.run import Run
+from evals.schedule import Series
+from evals.trials import Trial
+
+TIME_LEVEL = 0.05
+"""The one-sided level of each end of a ratio's interval."""
+
+EARLY_PASS = 100.0
+"""The evidence that a loss lies within the margin which ends a sequential run early. Beside the bound at its end, which may be
+wrong in 5 % of the cases, looking early may add 1 % (``tox run -e calibrate``)."""
+
+_RUNGS: dict[JudgedMetric, Rung] = {"schema-valid": "schema-valid", "code parses": "code parses"}
+_TIMES: dict[JudgedMetric, Metric] = {"ttft": "ttft", "latency": "latency"}
+_SHORTEST = 1e-9
+
+_Number = TypeVar("_Number", float, Fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The change of one metric in one series.
+
+    ``base`` and ``head`` are shares, tokens or seconds; ``value`` is the difference of shares, or the ratio of the others, with its
+    interval. ``p`` is the p-value of "not worse than the margin", ``None`` where that is no question of chance. ``passes`` says
+    whether worse than the margin is excluded. ``hint`` says what would settle a change that is neither.
+    """
+
+    limit: Limit
+    series: Series
+    tasks: int
+    base: float
+    head: float
+    value: float
+    low: float
+    high: float
+    p: float | None
+    passes: bool
+    hint: str = ""
+
+    @property
+    def text(self) -> str:
+        """The change in figures, for people: BASE's, then HEAD's, and what lies between them with its interval."""
+        if self.limit.unit == "points":
+            change = f"{100 * self.value:+.1f} points [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+            return f"{self.base:.0%}, then {self.head:.0%}: {change}"
+        if self.limit.is_time:
+            change = f"x{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+            return f"{1000 * self.base:,.1f} ms, then {1000 * self.head:,.1f} ms: {change}"
+        return f"{self.base:,.1f}, then {self.head:,.1f}: x{self.value:.3f}"
+
+    @property
+    def worse(self) -> str:
+        """What the limit does not allow, for people."""
+        return f"a {'loss' if self.limit.direction == 'fall' else 'rise'} of more than {self.limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two runs that are alike, and the tasks that both have measured. ``sequential`` runs may have been stopped when it suited."""
+
+    base: Run
+    head: Run
+    tasks: tuple[str, ...]
+    sequential: bool
+    stopped: bool
+
+
+def measure_change(pair: Pair, limit: Limit, series: Series) -> Change | None:
+    """The change that a limit is about; ``None`` when there is no value for it."""
+    if limit.metric in _RUNGS:
+        return _validity(pair, limit, series)
+    return _tokens(pair, limit, series) if limit.metric == "prompt tokens" else _time(pair, limit, series)
+
+
+def valid_epochs(run: Run, series: Series, tasks: Sequence[str], rung: Rung, *, cut_off: bool = False) -> list[int]:
+    """How many epochs of every task reached a rung after the retry; with ``cut_off`` also those whose answer was cut off at its
+    limit of tokens, so that nobody knows whether it would have.
+    """
+    counts = dict.fromkeys(tasks, 0)
+    for trial in run.of_series(series):
+        if trial.task in counts:
+            counts[trial.task] += trial.last.outcome.reached(rung) or (cut_off and trial.cut_off)
+    return list(counts.values())
+
+
+def _validity(pair: Pair, limit: Limit, series: Series) -> Change:
+    """Losses, so that an answer which was cut off speaks for no verdict: it counts as invalid where that keeps a run from passing,
+    and as valid where that keeps it from failing.
+    """
+    rung, epochs, margin = _RUNGS[limit.metric], pair.head.settings.epochs, limit.share
+
+    def counts(run: Run, *, cut_off: bool) -> list[int]:
+        return valid_epochs(run, series, pair.tasks, rung, cut_off=cut_off)
+
+    base, head = counts(pair.base, cut_off=False), counts(pair.head, cut_off=False)
+    least = [before - now for before, now in zip(base, counts(pair.head, cut_off=True), strict=True)]
+    most = [before - now for before, now in zip(counts(pair.base, cut_off=True), head, strict=True)]
+    n, bound = len(pair.tasks), loss_bound(most, epochs)
+    return Change(
+        limit=limit,
+        series=series,
+        tasks=n,
+        base=sum(base) / (n * epochs),
+        head=sum(head) / (n * epochs),
+        value=(sum(head) - sum(base)) / (n * epochs),
+        low=-bound,
+        high=loss_bound([-lost for lost in least], epochs),
+        p=_evidence_p(least, epochs, margin) if pair.sequential else loss_p(least, epochs, margin),
+        passes=_passes_early(most, epochs, margin) if pair.stopped else bound <= margin,
+        hint=_validity_hint(base, head, epochs, limit),
+    )
+
+
+def _evidence_p(lost: Sequence[int], epochs: int, margin: Fraction) -> float:
+    return 1 / max(1.0, excess_evidence([count / epochs for count in lost], float(margin)))
+
+
+def _passes_early(lost: Sequence[int], epochs: int, margin: Fraction) -> bool:
+    return shortfall_evidence([count / epochs for count in lost], float(margin)) >= EARLY_PASS
+
+
+def _validity_hint(base: Sequence[int], head: Sequence[int], epochs: int, limit: Limit) -> str:
+    tasks, needed = len(base), tasks_to_exclude(limit.share)
+    if needed is None:
+        return "a margin of 0 can never be shown to be kept; set one above 0"
+    if excludable_loss(tasks) > limit.share:
+        least = f"{tasks} tasks can exclude a loss of {100 * excludable_loss(tasks):.0f} points at best, so no run of them can PASS"
+        return f"{least}; it takes {needed} tasks without a loss"
+    return what_settles(Spread.of(base, head, epochs), limit.share, tasks, epochs)
+
+
+def _tokens(pair: Pair, limit: Limit, series: Series) -> Change | None:
+    """Prompt tokens of first attempts, compared exactly: they depend on nothing but the prompt."""
+    base, head = (_prompt_tokens(run, series, pair.tasks) for run in (pair.base, pair.head))
+    if not base:
+        return None
+    ratio = float(head / base)
+    return Change(
+        limit=limit,
+        series=series,
+        tasks=len(pair.tasks),
+        base=float(base),
+        head=float(head),
+        value=ratio,
+        low=ratio,
+        high=ratio,
+        p=None,
+        passes=head <= base * (1 + limit.share),
+    )
+
+
+def _prompt_tokens(run: Run, series: Series, tasks: Sequence[str]) -> Fraction:
+    """The mean over tasks of the mean over epochs."""
+    by_task = _by_task(run, series, tasks, lambda trial: Fraction(trial.first.completion.prompt_tokens))
+    return sum((sum(values, Fraction()) / len(values) for values in by_task.values()), Fraction()) / len(by_task)
+
+
+def _time(pair: Pair, limit: Limit, series: Series) -> Change | None:
+    """The ratio of the tasks' median times, over all trials that have one, valid or not."""
+    base, head = (_median_times(run, series, pair.tasks, _TIMES[limit.metric]) for run in (pair.base, pair.head))
+    both = [task for task in base if task in head]
+    if not both:
+        return None
+    logarithms = [math.log(head[task] / base[task]) for task in both]
+    ratio, most = estimate_ratio(logarithms, TIME_LEVEL), 1 + float(limit.share)
+    return Change(
+        limit=limit,
+        series=series,
+        tasks=len(both),
+        base=median(base[task] for task in both),
+        head=median(head[task] for task in both),
+        value=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        p=signed_rank_p(logarithms, math.log(most)),
+        passes=ratio.high <= most,
+        hint=_time_hint(ratio),
+    )
+
+
+def _median_times(run: Run, series: Series, tasks: Sequence[str], metric: Metric) -> dict[str, float]:
+    """Seconds; a time of 0, which no ratio can be made of, counts as the shortest that a clock could tell."""
+    by_task = _by_task(run, series, tasks, lambda trial: value_of(trial, metric))
+    medians = {task: median(values) for task, values in by_task.items()}
+    return {task: max(seconds, _SHORTEST) for task, seconds in medians.items()}
+
+
+def _by_task(run: Run, series: Series, tasks: Sequence[str], value: Callable[[Trial], _Number | None]) -> dict[str, list[_Number]]:
+    """The values of every task's trials, of those trials that have one."""
+    found: dict[str, list[_Number]] = {task: [] for task in tasks}
+    for trial in run.of_series(series):
+        if trial.task in found and (seen := value(trial)) is not None:
+            found[trial.task].append(seen)
+    return {task: values for task, values in found.items() if values}
+
+
+def _time_hint(ratio: RatioEstimate) -> str:
+    needed = flips_to_fail(TIME_LEVEL)
+    if ratio.tasks < needed:
+        return f"{ratio.tasks} task(s) cannot settle a time at all; it takes {needed}"
+    return "more tasks or epochs, or a quieter machine, would narrow it"

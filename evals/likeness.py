@@ -1,0 +1,116 @@
+"""Which runs are alike: what may differ between BASE and HEAD, and what makes a comparison of them say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from evals.run import Run
+
+Changed = Literal["prompt", "model", "memory"]
+"""What a comparison is meant to be about."""
+
+CHANGED: tuple[Changed, ...] = get_args(Changed)
+DEFAULT_CHANGED: tuple[Changed, ...] = ("prompt",)
+
+_MAY_DIFFER: dict[Changed, tuple[str, ...]] = {
+    "prompt": ("identity.prompts.", "identity.schema:", "identity.stacks."),
+    "model": ("identity.model.",),
+    "memory": ("identity.embedder", "identity.preferences:"),
+}
+_NEVER = ("identity.model.context_length:",)
+_BASE_SUFFIX = "-base"
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What differs between two runs, each as ``part.field: BASE's, then HEAD's``.
+
+    ``unlike`` must not differ, ``meant`` is what the comparison is about, ``timing`` is the hardware and ``provenance`` is shown
+    only.
+    """
+
+    unlike: tuple[str, ...]
+    meant: tuple[str, ...]
+    timing: tuple[str, ...]
+    provenance: tuple[str, ...]
+
+
+def differences(base: Run, head: Run, changed: Collection[Changed]) -> Differences:
+    """What differs between the fingerprints of two runs, sorted by what it means when ``changed`` is meant to differ."""
+    found = base.header.fingerprint.differences(head.header.fingerprint)
+    allowed = tuple(prefix for change in changed for prefix in _MAY_DIFFER[change])
+    identity = [one for one in found if one.startswith("identity.")]
+    meant = [one for one in identity if one.startswith(allowed) and not one.startswith(_NEVER)]
+    return Differences(
+        unlike=tuple(one for one in identity if one not in meant),
+        meant=tuple(meant),
+        timing=tuple(one for one in found if one.startswith("timing.")),
+        provenance=tuple(one for one in found if one.startswith("provenance.")),
+    )
+
+
+def obstacles(base: Run, head: Run, changed: Collection[Changed]) -> list[str]:
+    """Why nothing can be said about HEAD by comparing it with BASE, each with what to do about it; empty where something can."""
+    return [*_unfit("BASE", base), *_unfit("HEAD", head), *_same(base, head), *_unlike(base, head, changed)]
+
+
+def same_session(base: Run, head: Run) -> bool:
+    """Whether both were measured in one A/B session, alternating, so that their times can be compared."""
+    return base.header.run == head.header.run + _BASE_SUFFIX
+
+
+def common_tasks(base: Run, head: Run) -> tuple[str, ...]:
+    """The tasks that both have measured: all, or the prefix of the order before the first of them was stopped."""
+    measured = set(base.measured_tasks)
+    return tuple(task for task in head.measured_tasks if task in measured)
+
+
+def _unfit(side: str, run: Run) -> Iterator[str]:
+    if run.flaw:
+        yield f"{side}: {run.flaw}. Next: pytest evals/ -m live --resume={run.header.run}, or measure it again"
+
+
+def _same(base: Run, head: Run) -> Iterator[str]:
+    if base.header.run == head.header.run:
+        yield f"BASE and HEAD are the same run, {head.header.run}. Next: name two runs"
+
+
+def _unlike(base: Run, head: Run, changed: Collection[Changed]) -> Iterator[str]:
+    before, now = base.settings, head.settings
+    yield from _sets("task", before.tasks, now.tasks, "pytest evals/ -m live with the same --suite and --task")
+    yield from _sets("stack", before.stacks, now.stacks, "pytest evals/ -m live with the same --stack")
+    yield from _sets("regime", before.regimes, now.regimes, "pytest evals/ -m live with the same --regime")
+    if before.epochs != now.epochs:
+        yield f"BASE has {before.epochs} epoch(s) and HEAD {now.epochs}. Next: pytest evals/ -m live --epochs {before.epochs}"
+    if None not in (base.stopped, head.stopped) and before.seed != now.seed:
+        yield "both runs were stopped early, in other orders of tasks. Next: run one of them again without --sequential"
+    for one in differences(base, head, changed).unlike:
+        if not _is_told(one, before.tasks, now.tasks, before.stacks, now.stacks):
+            yield f"{one}{_what_to_do(one)}"
+
+
+def _sets(noun: str, before: Collection[str], now: Collection[str], mend: str) -> Iterator[str]:
+    if gone := [name for name in before if name not in now]:
+        yield f"HEAD lacks the {noun}(s) {', '.join(gone)} of BASE. Next: {mend}"
+    if new := [name for name in now if name not in before]:
+        yield f"BASE lacks the {noun}(s) {', '.join(new)} of HEAD. Next: {mend}, or bless a new baseline"
+
+
+def _is_told(difference: str, *sides: Collection[str]) -> bool:
+    """Whether a difference is that of a task or stack which one side lacks, and which was named before."""
+    old_tasks, new_tasks, old_stacks, new_stacks = map(set, sides)
+    name = difference.partition(":")[0]
+    if name.startswith("identity.tasks."):
+        return name.removeprefix("identity.tasks.") in old_tasks ^ new_tasks
+    return name.startswith("identity.stacks.") and name.split(".")[2] in old_stacks ^ new_stacks
+
+
+def _what_to_do(difference: str) -> str:
+    if difference.startswith("identity.tasks."):
+        return ". Next: judge changed tasks with --ab, which puts them on both sides"
+    for change, prefixes in _MAY_DIFFER.items():
+        if difference.startswith(prefixes) and not difference.startswith(_NEVER):
+            return f". Next: bring it back, or say that it is meant to differ: --changed {change}"
+    return ". Next: measure both on the same, or bless a new baseline"

@@ -1,0 +1,109 @@
+"""Statistics on tasks that two runs share. The task is the unit: one number stands for each, whatever its epochs have in common.
+
+Losses are counted in whole epochs (``lost``: valid in BASE minus valid in HEAD, for every task), so that nothing is rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+PASS_CONFIDENCE = 0.95
+"""One-sided confidence of the bound that a PASS rests on."""
+
+MEAN_CONFIDENCE = 0.975
+"""One-sided confidence of the paired-t bound. At 95 % it let up to 7.6 % of losses at the margin pass, since a loss of a few whole
+tasks is skewed; so at 97.5 % it keeps the 5 % that are promised (``tox run -e calibrate``)."""
+
+
+def sign_flip_p(weights: Iterable[int]) -> float:
+    """The share of all sign flips of ``weights`` whose sum is at least their own: the exact one-sided p-value of "not above zero",
+    for differences that would be symmetric then.
+
+    R. A. Fisher, The Design of Experiments (1935), section 21. The distribution is built by convolution, not by enumeration.
+    Without a weight other than 0 it is 1.
+    """
+    import numpy as np
+
+    values = [weight for weight in weights if weight]
+    step = math.gcd(*values) or 1
+    positive = sum(value for value in values if value > 0) // step
+    widths = [abs(value) // step for value in values]
+    chances: Any = np.zeros(sum(widths) + 1)
+    chances[0] = 1.0
+    for width in widths:
+        # By the sum of the weights whose sign is plus.
+        chances[width:] = (chances[width:] + chances[:-width]) / 2
+        chances[:width] /= 2
+    return min(1.0, float(chances[positive:].sum()))
+
+
+def loss_p(lost: Sequence[int], epochs: int, margin: Fraction) -> float:
+    """The p-value of "at most ``margin`` was lost": the larger of two sign-flip tests, of no loss at all and of a loss of exactly
+    the margin, which is taken off every task.
+
+    A test of no loss alone, with the demand that the mean loss exceeds the margin, fails up to 72 % of the changes that lose
+    exactly the margin (``tox run -e calibrate``).
+
+    Raises:
+        ValueError: for a margin below 0.
+    """
+    if margin < 0:
+        raise ValueError(f"a margin is 0 or more; this is {margin}")
+    scale = margin.denominator
+    beyond = [scale * count - margin.numerator * epochs for count in lost]
+    return max(sign_flip_p(lost), sign_flip_p(beyond))
+
+
+def loss_bound(lost: Sequence[int], epochs: int) -> float:
+    """The most that may have been lost on average: the larger of :func:`mean_bound` and :func:`net_bound`."""
+    return max(mean_bound([count / epochs for count in lost]), net_bound(lost))
+
+
+def mean_bound(values: Sequence[float], confidence: float = MEAN_CONFIDENCE) -> float:
+    """The upper end of the one-sided paired-t interval for the mean of differences; 1, the most there is, for a single task.
+
+    Student, Biometrika 6 (1908), example 1.
+    """
+    from scipy.special import stdtrit
+
+    n = len(values)
+    if n < 2:
+        return 1.0
+    mean = math.fsum(values) / n
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    return mean + float(stdtrit(n - 1, confidence)) * deviation / math.sqrt(n)
+
+
+def net_bound(lost: Sequence[int], confidence: float = PASS_CONFIDENCE) -> float:
+    """The upper end of Clopper and Pearson's one-sided interval for the share of tasks that were lost, net of those that gained.
+
+    Where no task changed, the spread of the differences is 0 and a t interval would end at 0; this one does not.
+    """
+    net = max(0, sum(count > 0 for count in lost) - sum(count < 0 for count in lost))
+    return upper_share(net, len(lost), confidence)
+
+
+def upper_share(successes: int, n: int, confidence: float = PASS_CONFIDENCE) -> float:
+    """The upper end of the exact one-sided interval for a binomial share. Clopper and Pearson, Biometrika 26 (1934).
+
+    Raises:
+        ValueError: unless 0 <= successes <= n and n >= 1.
+    """
+    if not (0 <= successes <= n and n >= 1):
+        raise ValueError(f"no interval for {successes} in {n}")
+    from scipy.special import betaincinv
+
+    return 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, confidence))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number, in their order. Holm, Scandinavian Journal of Statistics 6 (1979)."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted

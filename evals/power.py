@@ -1,0 +1,99 @@
+"""What so many tasks and epochs can show: before a run is paid for, and after one that did not settle its question."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from evals.paired import MEAN_CONFIDENCE, PASS_CONFIDENCE, upper_share
+
+MOST_TASKS = 1_000
+MOST_EPOCHS = 50
+
+
+@functools.cache
+def excludable_loss(tasks: int) -> float:
+    """The smallest share of tasks that can be said not to have been lost, when not one of so many was.
+
+    Raises:
+        ValueError: without a task.
+    """
+    return upper_share(0, tasks)
+
+
+@functools.cache
+def tasks_to_exclude(margin: Fraction) -> int | None:
+    """How many tasks without a loss it takes to exclude a loss of more than ``margin``; ``None`` when no number does."""
+    if margin <= 0:
+        return None
+    tasks = math.ceil(math.log(1 - PASS_CONFIDENCE) / math.log1p(-float(margin))) if margin < 1 else 1
+    return tasks if excludable_loss(tasks) <= margin else tasks + 1
+
+
+@functools.cache
+def flips_to_fail(level: float) -> int:
+    """How many tasks must be lost, with none gained, before a sign-flip test can reject at ``level``."""
+    return math.ceil(-math.log2(level))
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What was seen of a loss: its mean, the variance of the tasks' losses, the part of it that sampling within tasks explains, and
+    the share of tasks that were lost, net of those that gained.
+    """
+
+    mean: float
+    variance: float
+    within: float
+    net: float
+
+    @classmethod
+    def of(cls, base: Sequence[int], head: Sequence[int], epochs: int) -> Spread:
+        """From the valid epochs of every task in both runs.
+
+        Raises:
+            ValueError: without a task.
+        """
+        losses = [(before - now) / epochs for before, now in zip(base, head, strict=True)]
+        n, mean = len(losses), math.fsum(losses) / len(losses)
+        variance = math.fsum((loss - mean) ** 2 for loss in losses) / max(1, n - 1)
+        net = max(0, sum(loss > 0 for loss in losses) - sum(loss < 0 for loss in losses)) / n
+        shares = [count / epochs for count in (*base, *head)]
+        within = math.fsum(share * (1 - share) for share in shares) / (n * (epochs - 1)) if epochs > 1 else 0.0
+        return cls(mean, variance, min(within, variance), net)
+
+
+def what_settles(spread: Spread, margin: Fraction, tasks: int, epochs: int) -> str:
+    """How many more tasks or epochs would settle whether more than ``margin`` was lost, if what was seen stayed the same."""
+    found = []
+    if (more := _first(range(tasks + 1, MOST_TASKS + 1), lambda n: _settles(spread, margin, n, 1.0))) is not None:
+        found.append(f"{more} tasks")
+    if spread.within and (
+        again := _first(range(epochs + 1, MOST_EPOCHS + 1), lambda n: _settles(spread, margin, tasks, epochs / n))
+    ):
+        found.append(f"{again} epochs of these {tasks}")
+    if not found:
+        return f"the loss lies so close to the margin that {MOST_TASKS:,} tasks would not settle it"
+    return f"if nothing else changed, {' or '.join(found)} would settle it"
+
+
+def _settles(spread: Spread, margin: Fraction, tasks: int, sampling: float) -> bool:
+    """Whether so many tasks settle it, when sampling within tasks explains ``sampling`` times what it does."""
+    from scipy.special import stdtrit
+
+    if tasks < 2:
+        return False
+    variance = spread.variance - spread.within * (1 - sampling)
+    reach = float(stdtrit(tasks - 1, MEAN_CONFIDENCE)) * math.sqrt(variance / tasks)
+    passes = spread.mean + reach <= margin and upper_share(math.ceil(spread.net * tasks - 1e-9), tasks) <= margin
+    return passes or spread.mean - reach > margin
+
+
+def _first(numbers: range, holds: Callable[[int], bool]) -> int | None:
+    """The first number from which on it holds, looked for by doubling; ``None`` when it does not hold for the last one."""
+    if not numbers or not holds(numbers[-1]):
+        return None
+    return next(number for number in numbers if holds(number))

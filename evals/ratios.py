@@ -1,0 +1,90 @@
+"""Ratios of times over tasks that two runs share, by signed ranks of their logarithms. One ratio stands for each task."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evals.paired import sign_flip_p
+
+
+@dataclass(frozen=True, slots=True)
+class RatioEstimate:
+    """HEAD's time divided by BASE's, with an interval whose two ends each hold at ``confidence``, one-sided.
+
+    An end that so few tasks cannot give is 0 or infinite.
+    """
+
+    value: float
+    low: float
+    high: float
+    tasks: int
+
+
+def signed_rank_p(values: Sequence[float], centre: float = 0.0) -> float:
+    """The exact one-sided p-value of "not above ``centre``", by the ranks of the distances from it.
+
+    Wilcoxon, Biometrics Bulletin 1 (1945); equal distances share the mean of their ranks, and the distribution is that over the
+    sign flips of the ranks as they are. A value at the centre keeps its rank and has no sign (Pratt, Journal of the American
+    Statistical Association 54, 1959).
+    """
+    distances = [value - centre for value in values]
+    return sign_flip_p(
+        int(math.copysign(rank, distance)) if distance else 0 for rank, distance in zip(_ranks(distances), distances, strict=True)
+    )
+
+
+def estimate_ratio(logarithms: Sequence[float], level: float) -> RatioEstimate:
+    """The Hodges-Lehmann estimate of a ratio with the interval that inverts :func:`signed_rank_p` at ``level`` on each side.
+
+    Hodges and Lehmann, Annals of Mathematical Statistics 34 (1963).
+
+    Raises:
+        ValueError: without a value.
+    """
+    if not logarithms:
+        raise ValueError("no ratio without a task")
+    from statistics import median
+
+    means = walsh_averages(logarithms)
+    low = lower_end(logarithms, means, level)
+    high = -lower_end([-value for value in logarithms], [-mean for mean in reversed(means)], level)
+    return RatioEstimate(math.exp(median(means)), math.exp(low), math.exp(high), len(logarithms))
+
+
+def walsh_averages(values: Sequence[float]) -> list[float]:
+    """The means of all pairs, each value with itself included, in order."""
+    return sorted((first + second) / 2 for index, first in enumerate(values) for second in values[index:])
+
+
+def lower_end(values: Sequence[float], means: Sequence[float], level: float) -> float:
+    """The smallest centre that the test does not reject at ``level``; minus infinity where it can reject none.
+
+    The p-value changes only at the Walsh averages, so it is looked at between each two of them.
+    """
+    edges = sorted(set(means))
+    centres = [edges[0] - 1, *((left + right) / 2 for left, right in itertools.pairwise(edges))]
+    lowest, highest = 0, len(edges)
+    while lowest < highest:
+        middle = (lowest + highest) // 2
+        if signed_rank_p(values, centres[middle]) > level:
+            highest = middle
+        else:
+            lowest = middle + 1
+    return -math.inf if lowest == 0 else edges[lowest - 1]
+
+
+def _ranks(distances: Sequence[float]) -> list[int]:
+    """Twice the ranks of the absolute distances, from 1, so that shared ranks are whole numbers."""
+    order = sorted(range(len(distances)), key=lambda index: abs(distances[index]))
+    ranks, start = [0] * len(distances), 0
+    while start < len(order):
+        end = start
+        while end < len(order) and abs(distances[order[end]]) == abs(distances[order[start]]):
+            end += 1
+        for index in order[start:end]:
+            ranks[index] = start + 1 + end
+        start = end
+    return ranks
