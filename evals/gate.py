@@ -115,8 +115,9 @@ def _finding(pair: Pair, limit: Limit, series: Series) -> Finding:
         verdict: FindingVerdict = "PASS" if change.passes else "FAIL"
         return Finding(name, verdict, f"{change.text}; {limit} more are allowed", change)
     if change.passes:
-        return Finding(name, "PASS", f"{change.text}; {change.worse} is excluded", change, change.p)
-    return Finding(name, "INCONCLUSIVE", f"{change.text}; {change.worse} is not excluded: {change.hint}", change, change.p)
+        return Finding(name, "PASS", f"{change.text}; {change.worse} is excluded{change.at_most}", change, change.p)
+    open_question = f"{change.text}; {change.worse} is not excluded{change.at_most}: {change.hint}"
+    return Finding(name, "INCONCLUSIVE", open_question, change, change.p)
 
 
 def _why_not_judged(pair: Pair, limit: Limit) -> str:
@@ -173,7 +174,7 @@ def _overall(findings: Sequence[Finding]) -> GateVerdict:
 def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Pair) -> str:
     judged = [finding for finding in findings if finding.verdict != "NOT JUDGED"]
     told = [finding for finding in judged if finding.verdict == verdict]
-    size = f"{len(pair.tasks)} task{'' if len(pair.tasks) == 1 else 's'} x {pair.head.settings.epochs} epochs"
+    size = f"{_counted(len(pair.tasks), 'task')} x {_counted(pair.head.settings.epochs, 'epoch')}"
     if not judged:
         return "no limit in limits.toml is about these stacks on this target, so nothing was judged"
     if verdict == "PASS":
@@ -184,3 +185,7 @@ def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Pair) -> 
         return f"{worst.name}: {worst.sentence}{others}"
     first = f"{told[0].name}: {told[0].sentence}"
     return f"{len(told)} of {len(judged)} limits are not settled by {size}, and none is broken; the first: {first}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
