@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -66,8 +67,9 @@ class Verdict:
         return EXIT_CODES[self.verdict]
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON can hold it."""
-        return asdict(self)
+        """The verdict as JSON can hold it; an end that an interval does not have is ``None``."""
+        finite: dict[str, Any] = _finite(asdict(self))
+        return finite
 
 
 def judge(base: Run, head: Run, limits: Limits, changed: Collection[Changed] = DEFAULT_CHANGED) -> Verdict:
@@ -79,13 +81,18 @@ def judge(base: Run, head: Run, limits: Limits, changed: Collection[Changed] = D
     """
     between = differences(base, head, changed)
     if reasons := obstacles(base, head, changed):
-        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-        return Verdict("INVALID", f"these runs cannot be compared: {reasons[0]}{more}", (), tuple(reasons), between)
+        return invalid(reasons, between)
     pair = pair_of(base, head)
     level = LEVEL if same_session(base, head) else LEVEL / CHOSEN_OF
     findings = _settled([*_measured(pair, limits), *_floors(pair, limits)], level)
     verdict = _overall(findings)
     return Verdict(verdict, _sentence(verdict, findings, pair), findings, (), between)
+
+
+def invalid(reasons: Sequence[str], between: Differences | None = None) -> Verdict:
+    """The verdict on runs that cannot be compared."""
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return Verdict("INVALID", f"nothing can be judged: {reasons[0]}{more}", (), tuple(reasons), between)
 
 
 def pair_of(base: Run, head: Run) -> Pair:
@@ -185,6 +192,14 @@ def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Pair) -> 
         return f"{worst.name}: {worst.sentence}{others}"
     first = f"{told[0].name}: {told[0].sentence}"
     return f"{len(told)} of {len(judged)} limits are not settled by {size}, and none is broken; the first: {first}"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _counted(number: int, noun: str) -> str:
