@@ -64,9 +64,10 @@ def _flip_grid(flips: Sequence[Flip]) -> Grid:
 
 
 def task_grid(series: SeriesComparison) -> Grid:
-    """Every task of a series: BASE's figures, then HEAD's."""
+    """BASE's figures of every task that both have, then HEAD's; of every task where they have none in common."""
+    rows = [row for row in series.tasks if not series.common_tasks or None not in (row.base, row.head)]
     columns = ("task", "valid", "parses", "prompt tokens", "TTFT, ms", "latency, ms")
-    return Grid(columns, tuple(map(_task_row, series.tasks)))
+    return Grid(columns, tuple(map(_task_row, rows)))
 
 
 def _side_cells(side: Side) -> dict[str, str]:

@@ -18,9 +18,9 @@ _MOST = 8
 _UNLIKE = "UNLIKE OR INCOMPLETE: no verdict can come of these two runs. What both have is compared all the same."
 _HOW_TO_READ = (
     "How to read it: shares are after the retry but for the last one, with 95 % intervals over tasks. Changes are HEAD - BASE in"
-    " points (pts), or HEAD / BASE (x), over the tasks that both have; each end of their intervals holds at 95 %, and an end of 0 or"
-    " inf is one that so few tasks cannot give. Tokens are medians, prompt and completion tokens those of first attempts. The x of a"
-    " time is the Hodges-Lehmann estimate over the tasks' medians, not p50 / p50."
+    " points (pts), or HEAD / BASE (x), over the tasks that both have; each end of their intervals holds at 95 %, and an end of 0"
+    " or inf is one that so few tasks cannot give. Tokens are medians, prompt and completion tokens those of first attempts. The x"
+    " of a time is the Hodges-Lehmann estimate over the tasks' medians, not p50 / p50."
 )
 
 
@@ -41,14 +41,13 @@ def comparison_lines(comparison: Comparison, width: int) -> list[str]:
 def comparison_markdown(comparison: Comparison) -> str:
     """The whole comparison in GitHub's Markdown. Whatever comes from a model or a file is shown as it is, and is no markup."""
     lines = [
-        "### BASE and HEAD",
+        "### HEAD against BASE",
         "",
         *grid_markdown(sides_grid(comparison)),
         "",
         *_obstacle_markdown(comparison),
-        *(line for title, found in _between(comparison.between) for line in _listed_markdown(title, found)),
-        *(f"- {markdown_text(note)}" for note in _notes(comparison)),
-        "",
+        *(line for title, found in _between(comparison.between) for line in _listed_markdown(title, _shown(found))),
+        *_listed_markdown("notes", _notes(comparison)),
         *(line for series in comparison.series for line in _series_markdown(series)),
         *([markdown_text(_HOW_TO_READ)] if comparison.series else []),
     ]
@@ -137,7 +136,7 @@ def _obstacle_markdown(comparison: Comparison) -> list[str]:
 
 
 def _listed_markdown(title: str, found: Sequence[str]) -> list[str]:
-    return [f"**{markdown_text(title)}**", "", *(f"- {markdown_text(one)}" for one in _shown(found)), ""]
+    return [f"**{markdown_text(title)}**", "", *(f"- {markdown_text(one)}" for one in found), ""] if found else []
 
 
 def _series_markdown(series: SeriesComparison) -> list[str]:
