@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evals.figures import ShareFigure, TimeFigure, TokenFigure, share_figures, time_figures, token_figures
+from evals.figures import Figure, ShareFigure, TimeFigure, TokenFigure, share_figures, time_figures, token_figures
 from evals.flips import Flip, find_flips
 from evals.likeness import DEFAULT_CHANGED, Changed, Differences, differences, obstacles, same_session
 from evals.pertask import TaskRow, task_rows
@@ -78,6 +78,11 @@ class SeriesComparison:
     times: tuple[TimeFigure, ...]
     flips: tuple[Flip, ...]
     tasks: tuple[TaskRow, ...]
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure of the series."""
+        return *self.shares, *self.tokens, *self.times
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def _notes(comparison: Comparison) -> list[str]:
 
 def _change_notes(series: SeriesComparison) -> Iterator[str]:
     name, both = series.series, series.common_tasks
-    changes = [*(figure.change for figure in series.shares), *(figure.change for figure in series.times)]
+    changes = (figure.change for figure in series.figures)
     yield from (f"{name}: {change.note}." for change in changes if change is not None and change.note)
     if not both:
         yield f"{name}: {NO_COMMON_TASK}, so no change can be shown."

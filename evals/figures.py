@@ -92,6 +92,9 @@ class TimeFigure:
     one_session: bool
 
 
+Figure = ShareFigure | TokenFigure | TimeFigure
+
+
 def share_figures(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[ShareFigure, ...]:
     """The figure of every one of :data:`GOALS`, from trials without a fault."""
     return tuple(ShareFigure(goal, _share(base, goal), _share(head, goal), share_change(base, head, goal)) for goal in GOALS)

@@ -13,7 +13,7 @@ _LONG = 12
 """A Markdown table of more rows is folded away."""
 
 _SPECIAL = re.compile(r"[&<>|`*_\[\\~^$@#]|:(?=//)|(?<=www)\.")
-_LINE_START = re.compile(r"^([-+](?=\s)|[-=]+$|\d+(?=[.)](\s|$)))")
+_LINE_START = re.compile(r"^([-+](?=\s)|[-=+]+$|\d+(?=[.)](\s|$)))")
 
 
 @dataclass(frozen=True, slots=True)
