@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -50,7 +50,7 @@ def run_of(*trials: Trial, name: str = BASE, stopped: int | None = None) -> Run:
     return Run(replace(header(asked), run=name), trials, {}, stopped=stopped)
 
 
-def outcomes_run(outcomes: dict[str, Sequence[Outcome]], name: str = BASE) -> Run:
+def outcomes_run(outcomes: Mapping[str, Sequence[Outcome]], name: str = BASE) -> Run:
     """The run of one stack with one trial for every outcome, by task."""
     return run_of(
         *(answered(outcome, task=task, epoch=epoch) for task, tried in outcomes.items() for epoch, outcome in enumerate(tried, 1)),

@@ -57,11 +57,8 @@ def test_text_is_a_paragraph_that_shows_it(text: str) -> None:
 def test_text_in_a_list_is_one_item_that_shows_it(text: str) -> None:
     """No list, rule or quotation within an item comes of any text."""
     tokens = parsed(f"- {markdown_text('x' + text)}\n")
-    assert [token.type for token in tokens if token.type.endswith("_open")] == [
-        "bullet_list_open",
-        "list_item_open",
-        "paragraph_open",
-    ]
+    opened = [token.type for token in tokens if token.type.endswith("_open")]
+    assert opened == ["bullet_list_open", "list_item_open", "paragraph_open"]
 
 
 @pytest.mark.parametrize("text", ["@someone", "see #12", "someone/thing#12", "https://example.org", "www.example.org"])

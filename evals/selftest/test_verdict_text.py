@@ -16,7 +16,7 @@ from evals.selftest.factories import EMPTY, VALID
 from evals.selftest.run_pairs import HEAD, outcomes_run
 from evals.verdict_text import verdict_lines, verdict_markdown
 
-LIMITS = Limits(changes=tuple(Limit(metric, "fall", 60, "points", "why") for metric in ("schema-valid", "code parses")))  # type: ignore[arg-type]
+LIMITS = Limits(changes=tuple(Limit(metric, "fall", 60, "points", "why") for metric in ("schema-valid", "code parses")))
 PARSER = MarkdownIt("commonmark").enable(["table"])
 
 
