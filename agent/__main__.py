@@ -8,13 +8,13 @@ import io
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import AgentError, SettingsError
+from agent.printable import printable
 from agent.stacks import STACKS
 from agent.targets.options import add_target_options, chosen_model, chosen_target
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except AgentError as error:
-        print(f"error: {_printable(str(error))}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -138,7 +138,7 @@ def _ask(options: argparse.Namespace, target: Target, memory: Memory) -> int:
     else:
         _show(reply, target)
     if reply.warning:
-        print(f"warning: {_printable(reply.warning)}", file=sys.stderr)
+        print(f"warning: {printable(reply.warning)}", file=sys.stderr)
     if reply.artifact is None:
         return EXIT_NO_ARTIFACT
     if options.write:
@@ -170,14 +170,14 @@ def _show(reply: Reply, target: Target) -> None:
     console = Console(soft_wrap=True)  # a line of code stays one line, also in a pipe
     last = reply.attempts[-1].completion
     if reply.context is not None and reply.context.facts:
-        console.print(Text(_printable(str(reply.context)), style="dim"))
+        console.print(Text(printable(str(reply.context)), style="dim"))
     if reply.artifact is not None:
-        console.print(Text(_printable(reply.artifact.file_path), style="bold"))
+        console.print(Text(printable(reply.artifact.file_path), style="bold"))
         highlighter = Syntax("", reply.artifact.language, theme="ansi_dark", background_color="default")
-        console.print(highlighter.highlight(_printable(reply.artifact.code)), end="")
-        console.print(Text(_printable(reply.artifact.explanation)))
+        console.print(highlighter.highlight(printable(reply.artifact.code)), end="")
+        console.print(Text(printable(reply.artifact.explanation)))
     else:
-        console.print(Text(_printable(last.text)))
+        console.print(Text(printable(last.text)))
         console.print(Text(f"No valid file after {len(reply.attempts)} attempt(s): {reply.failure}", style="bold red"))
     tries = f"{len(reply.attempts)} attempt(s)"
     ttft = "none" if last.ttft is None else f"{last.ttft * 1000:.0f} ms"
@@ -186,13 +186,6 @@ def _show(reply: Reply, target: Target) -> None:
             f"{target}: {tries}, {last.prompt_tokens} + {last.completion_tokens} tokens, TTFT {ttft}, {last.latency:.2f} s",
             style="dim",
         )
-    )
-
-
-def _printable(text: str) -> str:
-    """The text without the control characters that could command a terminal."""
-    return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\N{REPLACEMENT CHARACTER}" for c in text
     )
 
 
@@ -212,7 +205,7 @@ def _write(artifact: Artifact, folder: Path, *, force: bool) -> None:
     file = (root / artifact.file_path).resolve()
     if not file.is_relative_to(root):
         raise SettingsError(f"{artifact.file_path} leads out of {root} (through a symbolic link); nothing was written.")
-    print(f"writing {_printable(str(file))}", file=sys.stderr)
+    print(f"writing {printable(str(file))}", file=sys.stderr)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w" if force else "x", encoding="utf-8", newline="\n") as opened:

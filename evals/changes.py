@@ -191,7 +191,7 @@ def _prompt_tokens(run: Run, series: Series, tasks: Sequence[str]) -> Fraction:
 
 def _time(pair: Pair, limit: Limit, series: Series) -> Change | None:
     """The ratio of the tasks' median times, over all trials that have one, valid or not."""
-    base, head = (_median_times(run, series, pair.tasks, _TIMES[limit.metric]) for run in (pair.base, pair.head))
+    base, head = (median_times(run, series, pair.tasks, _TIMES[limit.metric]) for run in (pair.base, pair.head))
     both = [task for task in base if task in head]
     if not both:
         return None
@@ -211,7 +211,7 @@ def _time(pair: Pair, limit: Limit, series: Series) -> Change | None:
     )
 
 
-def _median_times(run: Run, series: Series, tasks: Sequence[str], metric: Metric) -> dict[str, float]:
+def median_times(run: Run, series: Series, tasks: Sequence[str], metric: Metric) -> dict[str, float]:
     """Seconds; a time of 0, which no ratio can be made of, counts as the shortest that a clock could tell."""
     by_task = _by_task(run, series, tasks, lambda trial: value_of(trial, metric))
     medians = {task: median(values) for task, values in by_task.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -21,6 +21,7 @@ _MAY_DIFFER: dict[Changed, tuple[str, ...]] = {
 }
 _NEVER = ("identity.model.context_length:",)
 _BASE_SUFFIX = "-base"
+_MOST_NAMES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,14 @@ def _unlike(base: Run, head: Run, changed: Collection[Changed]) -> Iterator[str]
 
 def _sets(noun: str, before: Collection[str], now: Collection[str], mend: str) -> Iterator[str]:
     if gone := [name for name in before if name not in now]:
-        yield f"HEAD lacks the {noun}(s) {', '.join(gone)} of BASE. Next: {mend}"
+        yield f"HEAD lacks the {noun}(s) {_named(gone)} of BASE. Next: {mend}"
     if new := [name for name in now if name not in before]:
-        yield f"BASE lacks the {noun}(s) {', '.join(new)} of HEAD. Next: {mend}, or bless a new baseline"
+        yield f"BASE lacks the {noun}(s) {_named(new)} of HEAD. Next: {mend}, or bless a new baseline"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
 def _is_told(difference: str, *sides: Collection[str]) -> bool:

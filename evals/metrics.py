@@ -47,6 +47,11 @@ def prompt_tokens(trials: Iterable[Trial]) -> list[int]:
     return [trial.first.completion.prompt_tokens for trial in trials]
 
 
+def completion_tokens(trials: Iterable[Trial]) -> list[int]:
+    """Completion tokens of first attempts."""
+    return [trial.first.completion.completion_tokens for trial in trials]
+
+
 def cached_tokens(trials: Iterable[Trial]) -> list[int]:
     """Prompt tokens of first attempts that the server took from its prefix cache, where it reports them and the regime is kept."""
     reported = [trial.first.completion.cached_tokens for trial in trials if trial.timed]

@@ -7,14 +7,33 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent.errors import Rung
 from evals.trials import Trial
 
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """What an answer should reach: a rung of the ladder, after the retry or already at the first try."""
+
+    rung: Rung = "schema-valid"
+    first_try: bool = False
+
+    def reached(self, trial: Trial, *, cut_off: bool = False) -> bool:
+        """Whether a trial without a fault reached it; with ``cut_off`` also when the answer was cut off at its limit of tokens, so
+        that nobody knows whether it would have.
+        """
+        outcome = (trial.first if self.first_try else trial.last).outcome
+        return outcome.reached(self.rung) or (cut_off and outcome.cause == "truncated")
+
+
+VALID = Goal()
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
-    """The share of schema-valid answers of one stack, with its interval at :data:`CONFIDENCE`.
+    """The share of one stack's answers that reached a goal, with its interval at :data:`CONFIDENCE`.
 
     ``value`` is the mean over ``tasks`` tasks of the mean over ``epochs`` epochs.
     """
@@ -69,9 +88,10 @@ def hoeffding(share: float, n: int, confidence: float = CONFIDENCE) -> tuple[flo
     return low, high
 
 
-def valid_share(trials: Iterable[Trial], *, cut_off_is_valid: bool = False) -> Share:
-    """The share of valid answers after the retry, among trials without a fault. An answer that was cut off at its limit of tokens
-    is not valid, unless ``cut_off_is_valid`` asks for the most that the share could have been without the limit.
+def valid_share(trials: Iterable[Trial], goal: Goal = VALID, *, cut_off_is_valid: bool = False) -> Share:
+    """The share of answers that reached ``goal`` (schema-valid after the retry), among trials without a fault. An answer that was
+    cut off at its limit of tokens did not, unless ``cut_off_is_valid`` asks for the most that the share could have been without
+    the limit.
 
     With one epoch every task is one yes or no, and the interval is :func:`clopper_pearson`'s; with several, a task is a rate, and
     the interval is :func:`hoeffding`'s.
@@ -80,18 +100,22 @@ def valid_share(trials: Iterable[Trial], *, cut_off_is_valid: bool = False) -> S
         ValueError: without a trial.
     """
     answered = [trial for trial in trials if trial.fault is None]
-    rates = task_rates(answered, cut_off_is_valid=cut_off_is_valid)
+    rates = task_rates(answered, goal, cut_off_is_valid=cut_off_is_valid)
     epochs = max(Counter(trial.task for trial in answered).values(), default=0)
     return share_of(sum(rates) / len(rates) if rates else 0.0, len(rates), epochs)
 
 
-def task_rates(trials: Iterable[Trial], *, cut_off_is_valid: bool = False) -> list[float]:
-    """For every task the share of its epochs with a valid answer after the retry; see :func:`valid_share`."""
+def task_rates(trials: Iterable[Trial], goal: Goal = VALID, *, cut_off_is_valid: bool = False) -> list[float]:
+    """For every task the share of its epochs whose answer reached ``goal``; see :func:`valid_share`."""
+    return [sum(reached) / len(reached) for reached in reached_by_task(trials, goal, cut_off=cut_off_is_valid).values()]
+
+
+def reached_by_task(trials: Iterable[Trial], goal: Goal, *, cut_off: bool = False) -> dict[str, list[bool]]:
+    """For every task, whether each of its trials (none with a fault) reached ``goal``; see :meth:`Goal.reached`."""
     by_task: dict[str, list[bool]] = {}
     for trial in trials:
-        valid = trial.last.valid or (cut_off_is_valid and trial.cut_off)
-        by_task.setdefault(trial.task, []).append(valid)
-    return [sum(valid) / len(valid) for valid in by_task.values()]
+        by_task.setdefault(trial.task, []).append(goal.reached(trial, cut_off=cut_off))
+    return by_task
 
 
 def floor_p(share: Share, floor: float) -> float:

@@ -1,0 +1,17 @@
+"""Text that is safe to show: what a model, a server or a file gave must not command the terminal that it is printed on."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_HARMFUL = ("Cc", "Cf", "Cs")
+
+
+def printable(text: str) -> str:
+    """The text without the control characters that could command a terminal; lines and tabs stay."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in _HARMFUL else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def one_line(text: str) -> str:
+    """The printable text as a single line, every run of white space in it a single space."""
+    return " ".join(printable(text).split())

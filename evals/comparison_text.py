@@ -1,0 +1,146 @@
+"""The comparison of two runs as people read it: plain text for a terminal, Markdown for a pull request."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from agent.printable import one_line
+from evals.comparison import Comparison, SeriesComparison
+from evals.comparison_grids import flip_grids, series_grid, sides_grid, steady_sentence, task_grid
+from evals.figures import NO_COMMON_TASK
+from evals.grid import folded_markdown, grid_lines, grid_markdown, markdown_text
+from evals.likeness import Differences
+
+_MOST = 8
+"""How many reasons or differences of a kind are shown; JSON has them all."""
+
+_UNLIKE = "UNLIKE OR INCOMPLETE: no verdict can come of these two runs. What both have is compared all the same."
+_HOW_TO_READ = (
+    "How to read it: shares are after the retry but for the last one, with 95 % intervals over tasks. Changes are HEAD - BASE in"
+    " points (pts), or HEAD / BASE (x), over the tasks that both have; each end of their intervals holds at 95 %, and an end of 0"
+    " or inf is one that so few tasks cannot give. Tokens are medians, prompt and completion tokens those of first attempts. The x"
+    " of a time is the Hodges-Lehmann estimate over the tasks' medians, not p50 / p50."
+)
+
+
+def comparison_lines(comparison: Comparison, width: int) -> list[str]:
+    """The whole comparison as plain lines of at most ``width`` characters, but for words that are longer."""
+    return [
+        *grid_lines(sides_grid(comparison), width),
+        *_blocks(_obstacle_lines(comparison, width)),
+        *_blocks(line for title, found in _between(comparison.between) for line in _listed(f"{title}:", found, width)),
+        *_blocks(line for note in _notes(comparison) for line in _wrapped(note, width)),
+        *(line for series in comparison.series for line in ("", *grid_lines(series_grid(series), width))),
+        *(line for series in comparison.series for line in _flip_lines(series, width)),
+        *(line for series in comparison.series for line in _task_lines(series, width)),
+        *_blocks(_wrapped(_HOW_TO_READ, width) if comparison.series else []),
+    ]
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """The whole comparison in GitHub's Markdown. Whatever comes from a model or a file is shown as it is, and is no markup."""
+    lines = [
+        "### HEAD against BASE",
+        "",
+        *grid_markdown(sides_grid(comparison)),
+        "",
+        *_obstacle_markdown(comparison),
+        *(line for title, found in _between(comparison.between) for line in _listed_markdown(title, _shown(found))),
+        *_listed_markdown("notes", _notes(comparison)),
+        *(line for series in comparison.series for line in _series_markdown(series)),
+        *([markdown_text(_HOW_TO_READ)] if comparison.series else []),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _between(between: Differences) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What differs and is no obstacle, by what it means."""
+    kinds = {
+        "meant to differ": between.meant,
+        "hardware differs": between.timing,
+        "provenance differs (shown only)": between.provenance,
+    }
+    return ((title, found) for title, found in kinds.items() if found)
+
+
+def _shown(found: Sequence[str]) -> list[str]:
+    more = [f"and {len(found) - _MOST} more (JSON has them all)"] if len(found) > _MOST else []
+    return [*found[:_MOST], *more]
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    sided = {"BASE": comparison.only_base, "HEAD": comparison.only_head}
+    alone = [f"Only {side} has {', '.join(map(str, series))}." for side, series in sided.items() if series]
+    nothing = [] if comparison.series else ["The two runs have no series in common."]
+    unsure = dict.fromkeys(note for series in comparison.series for note in _change_notes(series))
+    return [*nothing, *alone, *unsure, *comparison.notes]
+
+
+def _change_notes(series: SeriesComparison) -> Iterator[str]:
+    name, both = series.series, series.common_tasks
+    changes = (figure.change for figure in series.figures)
+    yield from (f"{name}: {change.note}." for change in changes if change is not None and change.note)
+    if not both:
+        yield f"{name}: {NO_COMMON_TASK}, so no change can be shown."
+    elif {series.base.tasks, series.head.tasks} != {both}:
+        sides = f"{series.base.tasks} tasks of BASE and {series.head.tasks} of HEAD"
+        yield f"{name}: changes are over the {both} tasks that both have, the figures of each side over all its own: {sides}."
+
+
+# Plain text
+
+
+def _blocks(lines: Iterable[str]) -> list[str]:
+    """Lines with an empty one before them, if there are any."""
+    found = list(lines)
+    return ["", *found] if found else []
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        one_line(text), width, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False
+    ) or [""]
+
+
+def _listed(title: str, found: Sequence[str], width: int) -> Iterator[str]:
+    yield from _wrapped(title, width)
+    for one in _shown(found):
+        yield from _wrapped(one, width, "  ")
+
+
+def _obstacle_lines(comparison: Comparison, width: int) -> Iterator[str]:
+    if comparison.obstacles:
+        yield from _listed(_UNLIKE, comparison.obstacles, width)
+
+
+def _flip_lines(series: SeriesComparison, width: int) -> Iterator[str]:
+    yield from _blocks(filter(None, [steady_sentence(series)]))
+    for title, grid in flip_grids(series).items():
+        yield from ("", title, *grid_lines(grid, width))
+
+
+def _task_lines(series: SeriesComparison, width: int) -> list[str]:
+    title = f"{series.series}, every task: BASE > HEAD"
+    return ["", title, *grid_lines(task_grid(series), width)] if series.tasks else []
+
+
+# Markdown
+
+
+def _obstacle_markdown(comparison: Comparison) -> list[str]:
+    if not comparison.obstacles:
+        return []
+    quoted = [f"> - {markdown_text(reason)}" for reason in _shown(comparison.obstacles)]
+    return ["> [!WARNING]", f"> **{markdown_text(_UNLIKE)}**", ">", *quoted, ""]
+
+
+def _listed_markdown(title: str, found: Sequence[str]) -> list[str]:
+    return [f"**{markdown_text(title)}**", "", *(f"- {markdown_text(one)}" for one in found), ""] if found else []
+
+
+def _series_markdown(series: SeriesComparison) -> list[str]:
+    steady = [markdown_text(sentence), ""] if (sentence := steady_sentence(series)) else []
+    grids = flip_grids(series) | ({f"{series.series}, every task: BASE > HEAD": task_grid(series)} if series.tasks else {})
+    folded = [line for title, grid in grids.items() for line in folded_markdown(title, grid)]
+    return [f"#### {markdown_text(str(series.series))}", "", *grid_markdown(series_grid(series)), "", *steady, *folded]

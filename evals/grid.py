@@ -1,0 +1,80 @@
+"""Grids: tables that are printed as plain text or as Markdown. Nothing in a cell can break out of it or command a terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from agent.printable import one_line
+
+_LONG = 12
+"""A Markdown table of more rows is folded away."""
+
+_SPECIAL = re.compile(r"[&<>|`*_\[\\~^$@#]|:(?=//)|(?<=www)\.")
+_LINE_START = re.compile(r"^([-+](?=\s)|[-=+]+$|\d+(?=[.)](\s|$)))")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table: the titles of its columns and its rows of as many cells. ``texts`` are the columns that read as text; the others
+    hold figures, and are aligned to the right.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    texts: Collection[int] = (0,)
+
+
+def grid_lines(grid: Grid, width: int) -> list[str]:
+    """The grid as plain lines of at most ``width`` characters; long cells are wrapped."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for place, title in enumerate(grid.columns):
+        table.add_column(Text(one_line(title)), justify="left" if place in grid.texts else "right", overflow="fold")
+    for row in grid.rows:
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    printed = io.StringIO()
+    Console(file=printed, width=width, color_system=None).print(table)
+    return [line.rstrip() for line in printed.getvalue().splitlines()]
+
+
+def grid_markdown(grid: Grid) -> list[str]:
+    """The grid as a GitHub table."""
+    rules = ["---" if place in grid.texts else "---:" for place in range(len(grid.columns))]
+    rows = [[_inside(cell) for cell in row] for row in (grid.columns, *grid.rows)]
+    return [_row(rows[0]), _row(rules), *map(_row, rows[1:])]
+
+
+def folded_markdown(title: str, grid: Grid) -> list[str]:
+    """The grid under its title, as a GitHub table; folded away when it is long."""
+    table = ["", *grid_markdown(grid), ""]
+    if len(grid.rows) <= _LONG:
+        return [f"**{markdown_text(title)}**", *table]
+    return [f"<details><summary>{markdown_text(title)}</summary>", *table, "</details>", ""]
+
+
+def markdown_text(text: str) -> str:
+    """Text as Markdown that shows it as it is, in one line, whatever a model or a file wrote: no markup, HTML, link, mention or
+    cell of a table comes of it. White space is a single space.
+    """
+    return _LINE_START.sub(_entities, _inside(text))
+
+
+def _inside(text: str) -> str:
+    """Text as Markdown that stands behind something else in its line."""
+    return _SPECIAL.sub(_entities, one_line(text))
+
+
+def _entities(found: re.Match[str]) -> str:
+    entities = "".join(f"&#{ord(character)};" for character in found[0])
+    # GitHub looks for mentions and issues in what is shown, so they are parted there by a space of no width.
+    return f"{entities}&#8203;" if found[0] in "@#" else entities
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,59 @@
+"""The gate's verdict as people read it: plain text for a terminal, Markdown for a pull request."""
+
+from __future__ import annotations
+
+from agent.printable import one_line
+from evals.gate import Finding, Verdict
+from evals.grid import Grid, grid_markdown, markdown_text
+from evals.likeness import Differences
+
+_KINDS = {
+    "unlike": "differs and must not",
+    "meant": "meant to differ",
+    "timing": "hardware differs",
+    "provenance": "provenance differs (shown only)",
+}
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """The verdict as plain lines, one for each limit, reason and difference; the first line is the verdict itself."""
+    lists = [line for title, found in _lists(verdict).items() for line in (f"{title}:", *(f"  {one_line(one)}" for one in found))]
+    return [_headline(verdict), *(f"  {one_line(str(finding))}" for finding in verdict.findings), *lists]
+
+
+def verdict_markdown(verdict: Verdict) -> str:
+    """The verdict in GitHub's Markdown. Whatever comes from a model or a file is shown as it is, and is no markup."""
+    table = ["", *grid_markdown(_grid(verdict))] if verdict.findings else []
+    lists = [
+        line
+        for title, found in _lists(verdict).items()
+        for line in ("", f"**{markdown_text(title)}**", "", *(f"- {markdown_text(one)}" for one in found))
+    ]
+    return "\n".join([f"**{markdown_text(_headline(verdict))}**", *table, *lists]) + "\n"
+
+
+def _headline(verdict: Verdict) -> str:
+    return one_line(f"{verdict.verdict}: {verdict.sentence}")
+
+
+def _lists(verdict: Verdict) -> dict[str, tuple[str, ...]]:
+    """What stands below the limits, by its title: why the runs cannot be compared, and what differs between them."""
+    reasons = {"why they cannot be compared": verdict.reasons} if verdict.reasons else {}
+    return reasons | ({} if verdict.between is None else _differences(verdict.between, told=bool(verdict.reasons)))
+
+
+def _differences(between: Differences, *, told: bool) -> dict[str, tuple[str, ...]]:
+    """What differs, by what it means; what must not differ only where no reason has ``told`` it."""
+    found = {title: getattr(between, kind) for kind, title in _KINDS.items() if not (told and kind == "unlike")}
+    return {title: differences for title, differences in found.items() if differences}
+
+
+def _grid(verdict: Verdict) -> Grid:
+    return Grid(("limit", "BASE, then HEAD", "verdict"), tuple(map(_row, verdict.findings)), texts=(0, 1, 2))
+
+
+def _row(finding: Finding) -> tuple[str, str, str]:
+    measured = finding.change.text if finding.change else ""
+    if measured and finding.sentence.startswith(measured):
+        return finding.name, measured, f"{finding.verdict}: {finding.sentence.removeprefix(measured).lstrip('; ')}"
+    return finding.name, finding.sentence, finding.verdict
