@@ -70,7 +70,7 @@ class Interleaver:
         """The seconds that the trial's one request takes in a loop over openai's stream, and nothing else."""
         create: Any = self.client.chat.completions.create
         sampling = run.settings.sampling
-        messages = [run.messages.known[name].to_dict() for name in trial.first.messages]
+        messages = [run.messages[name].to_dict() for name in trial.first.messages]
         started = time.perf_counter()
         stream = create(
             model=run.header.target.model,
