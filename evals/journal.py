@@ -19,12 +19,13 @@ from typing import IO, Any, Self
 from agent.errors import RunFileError, SettingsError
 from agent.prompts import Message
 from evals.run import Header
-from evals.runfile import check, check_format, check_trial, messages_of, parse, read_bytes
+from evals.runfile import MOST_BYTES, check, check_format, check_trial, messages_of, parse, read_bytes
 from evals.schedule import TrialKey
 from evals.trials import Trial
 
 LATEST = "latest"
 _BEGUN = b'{"run": '
+_ALONE = b'"ab": null, "ab_model": null'
 _FINISHED = b'{"finished": true}\n'
 
 
@@ -161,9 +162,12 @@ def resume_command(journal: Path) -> str:
 
 
 def _can_go_on(file: Path) -> bool:
-    """Whether a file looks like the journal of a run that is not finished, by its first bytes and its last."""
+    """Whether a file looks like the journal of a run that is not finished and no arm of an A/B session, by its first line and its
+    last bytes.
+    """
     with file.open("rb") as lines:
-        begun = lines.read(len(_BEGUN)) == _BEGUN and b"\n" in lines.readline()
+        header = lines.readline(MOST_BYTES)
+        begun = header.startswith(_BEGUN) and header.endswith(b"\n") and _ALONE in header
         lines.seek(max(0, file.stat().st_size - len(_FINISHED)))
         return begun and lines.read() != _FINISHED
 

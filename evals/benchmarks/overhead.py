@@ -63,7 +63,8 @@ class Interleaver:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Get hold of the open run."""
-        self.run = getattr(item, "funcargs", {}).get("live", self.run)
+        arms = getattr(item, "funcargs", {}).get("arms")
+        self.run = self.run if arms is None else arms.head
         return (yield)
 
     def _bare(self, run: LiveRun, trial: Trial) -> float:
