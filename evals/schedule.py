@@ -74,57 +74,66 @@ def plan(
     regimes of an epoch are two blocks, since a cold prompt between two warm ones would empty the cache that the second one is to
     meet; which block goes first alternates from epoch to epoch, and both have the same order of stacks.
 
-    With two arms the stacks take two turns, each stack on one arm and then on the other, so that no prompt meets a cache that the
-    other arm has just filled with it. A single stack takes its turns over two tasks for the same reason. Which arm goes first is
-    shuffled and balanced, too: for every stack each arm does equally often, up to one.
+    With two arms the stacks take two turns, each stack on one arm and then on the other; see :func:`_in_turns`.
     """
-    groups = [(epoch, task) for epoch in range(1, epochs + 1) for task in tasks]
-    rotations = [index % len(stacks) for index in range(len(groups))]
-    random.Random(f"order {seed}").shuffle(rotations)  # noqa: S311 - an order, not a secret
-    ordered = [
-        [PlannedTrial(epoch, task, stack) for stack in (*stacks[rotation:], *stacks[:rotation])]
-        for (epoch, task), rotation in zip(groups, rotations, strict=True)
-    ]
-    epochs_of_tasks = [ordered[start : start + len(tasks)] for start in range(0, len(ordered), len(tasks) or 1)]
-    blocks = [_blocks(in_epoch) for in_epoch in epochs_of_tasks]
-    flips = iter(_flips([(len(block), block[0][0].stack.name) for in_epoch in blocks for block in in_epoch], seed))
-    turns = [[_in_turns(block, stacks, arms, next(flips)) for block in in_epoch] for in_epoch in blocks]
+    orders = _alone(tasks, stacks, epochs, seed) if len(arms) == 1 else _in_turns(tasks, stacks, epochs, seed, arms)
     return tuple(
         replace(trial, regime=regime)
-        for index, in_epoch in enumerate(turns)
+        for index, in_epoch in enumerate(orders)
         for regime in (regimes if index % 2 == 0 else tuple(reversed(regimes)))
-        for block in in_epoch
-        for trial in block
+        for trial in in_epoch
     )
 
 
-_Group = list[PlannedTrial]
-"""The stacks of one (epoch, task), in their order."""
+_Order = list[list[PlannedTrial]]
+"""The trials of every epoch, in their order."""
 
 
-def _blocks(groups: Sequence[_Group]) -> list[Sequence[_Group]]:
-    """What takes its turns together: one group of several stacks, or two of a single stack; an odd one joins the last two."""
-    if len(groups) < 2 or len(groups[0]) > 1:
-        return [[group] for group in groups]
-    starts = range(0, len(groups) - 1, 2)
-    return [groups[start : start + 2 if start + 3 < len(groups) else len(groups)] for start in starts]
-
-
-def _flips(kinds: Sequence[tuple[int, str]], seed: int) -> list[int]:
-    """0 or 1 for every block, shuffled, and balanced over all blocks and over those of every kind."""
-    rng = random.Random(f"arms {seed}")  # noqa: S311 - an order, not a secret
-    first, places = rng.randrange(2), rng.sample(range(len(kinds)), len(kinds))
-    flips = {place: (first + index) % 2 for index, place in enumerate(sorted(places, key=kinds.__getitem__))}
-    return [flips[place] for place in range(len(kinds))]
-
-
-def _in_turns(block: Sequence[_Group], stacks: Sequence[Stack], arms: Sequence[Arm], flip: int) -> list[PlannedTrial]:
-    return [
-        replace(trial, arm=arms[(turn + place + stacks.index(trial.stack) + flip) % len(arms)])
-        for turn in range(len(arms))
-        for place, group in enumerate(block)
-        for trial in group
+def _alone(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int) -> _Order:
+    groups = [(epoch, task) for epoch in range(1, epochs + 1) for task in tasks]
+    rotations = [index % len(stacks) for index in range(len(groups))]
+    random.Random(f"order {seed}").shuffle(rotations)  # noqa: S311 - an order, not a secret
+    trials = [
+        PlannedTrial(epoch, task, stack)
+        for (epoch, task), rotation in zip(groups, rotations, strict=True)
+        for stack in (*stacks[rotation:], *stacks[:rotation])
     ]
+    size = len(tasks) * len(stacks)
+    return [trials[start : start + size] for start in range(0, len(trials), size or 1)]
+
+
+def _in_turns(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int, arms: Sequence[Arm]) -> _Order:
+    """Both arms, so that neither profits from what the server cached before.
+
+    The order of stacks, drawn by ``seed``, is the same throughout: no stack follows itself, where its prompts have the most in
+    common. Which arm goes first changes in the middle of every epoch and nowhere else: between those places both trials of a pair
+    follow the same stack, and both on their own arm or both on the other one. For every stack each arm goes first equally often,
+    up to one.
+    """
+    rng = random.Random(f"arms {seed}")  # noqa: S311 - an order, not a secret
+    rotation, first = rng.randrange(len(stacks)), rng.randrange(len(arms))
+    rotated, blocks = (*stacks[rotation:], *stacks[:rotation]), _blocks(tasks, len(stacks))
+    half = (len(blocks) + 1) // 2
+    return [
+        [
+            PlannedTrial(epoch, task, stack, arm=arms[(first + epoch + (index >= half) + turn + place + number) % len(arms)])
+            for index, block in enumerate(blocks)
+            for turn in range(len(arms))
+            for place, task in enumerate(block)
+            for number, stack in enumerate(rotated)
+        ]
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def _blocks(tasks: Sequence[Task], stacks: int) -> list[Sequence[Task]]:
+    """The tasks that take their turns together: one alone, or two of a single stack, since a prompt that followed itself would be
+    cached as a whole. An odd one joins the last two.
+    """
+    if stacks > 1 or len(tasks) < 2:
+        return [[task] for task in tasks]
+    starts = range(0, len(tasks) - 1, 2)
+    return [tasks[start : start + 2 if start + 3 < len(tasks) else len(tasks)] for start in starts]
 
 
 def choose_tasks(globs: Sequence[str] | None) -> tuple[Task, ...]:
