@@ -38,10 +38,10 @@ def trial(
 
 
 def settings(
-    *tasks: str, stacks: tuple[str, ...] = ("naive",), epochs: int = 1, regimes: tuple[Regime, ...] = ("warm",)
+    *tasks: str, stacks: tuple[str, ...] = ("naive",), epochs: int = 1, regimes: tuple[Regime, ...] = ("warm",), seed: int = 0
 ) -> Settings:
     """What a run was asked for."""
-    return Settings("embedded", None, None, stacks, tasks or ("a",), epochs, 0, regimes)
+    return Settings("embedded", None, None, stacks, tasks or ("a",), epochs, seed, regimes)
 
 
 def header(asked: Settings | None = None) -> Header:
