@@ -61,10 +61,14 @@ class Repository:
         """Its worktrees, itself included."""
         return git(self.root, "worktree", "list").splitlines()
 
+    def forget(self, worktree: Path) -> None:
+        """Remove a worktree that somebody was killed over."""
+        git(self.root, "worktree", "remove", "--force", "--force", str(worktree))
+
     @property
     def processes(self) -> list[int]:
         """The ids of running processes of arms, that of the base first."""
-        command = ["ps", "-eo", "pid=,args="]
+        command = ["ps", "-ww", "-eo", "pid=,args="]
         listed = subprocess.run(command, capture_output=True, text=True, check=True)
         ours = [line for line in listed.stdout.splitlines() if "evals.arm_process" in line and f" {self.root} " in line]
         return [int(line.split()[0]) for line in sorted(ours, key=lambda line: line.endswith(str(self.root)))]

@@ -18,7 +18,7 @@ from evals.arm_client import Arm, ArmProcess, RemoteMeasurer, arm_process
 from evals.fingerprint import AGENT_ROOT, ROOT
 from evals.schedule import PlannedTrial
 from evals.selftest.factories import settings
-from evals.selftest.live_session import routes, valid
+from evals.selftest.live_session import CHAT, routes, valid
 from evals.selftest.scripted_server import Response, ScriptedServer, scripted_server
 from evals.served import Served
 from evals.subject import Place
@@ -168,7 +168,7 @@ def test_a_process_ends_with_whoever_started_it(tmp_path: Path) -> None:
         measurer = opened(process, server)
         assert measurer is not None
         process.tell("measure", {"epoch": 1, "task": TASK.id, "stack": "naive", "regime": "warm", "doubt_cache": False})
-        while not server.bodies("POST /v1/chat/completions"):
+        while not server.bodies(CHAT):
             time.sleep(0.01)
         process.close()
     assert process._process.returncode == 0
