@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -32,25 +33,30 @@ _OPENING_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """One side of an A/B session: the source tree of its agent, and what people call it."""
+class AgentTree:
+    """The source tree of an agent (the folder that holds its package ``agent``), and what people call it."""
 
     name: str
-    agent_root: Path
+    root: Path
 
 
 class ArmProcess:
-    """The running process of an arm. Every answer is awaited for a limited time, and a process that fails once is ended."""
+    """The running process of an arm. Every answer is awaited for a limited time, and a process that fails once is ended.
 
-    def __init__(self, arm: Arm, log: Path) -> None:
-        self.arm = arm
+    Its standard error goes to ``log``, and what it leaves behind when it is killed stands in the log's folder.
+    """
+
+    def __init__(self, tree: AgentTree, log: Path) -> None:
+        self.tree = tree
         self._log = log
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         # The suite's folder comes first on the path, whatever is installed; the agent's is put before it where it is imported.
-        command = [sys.executable, "-P", "-c", _BOOT, str(ROOT), str(arm.agent_root)]
+        command = [sys.executable, "-P", "-c", _BOOT, str(ROOT), str(tree.root)]
+        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(log.parent))
         with log.open("wb") as words:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - ours
                 command,
+                env=os.environ | temporary,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=words,
@@ -87,7 +93,7 @@ class ArmProcess:
             return self._understood(self._answers.get(timeout=seconds))
         except queue.Empty as error:
             self.close(patience=0.0)
-            raise ArmError(f"{self.arm.name} did not answer within {seconds:g} s, so its process was ended") from error
+            raise ArmError(f"{self.tree.name} did not answer within {seconds:g} s, so its process was ended") from error
         except ArmError:
             self.close(patience=0.0)
             raise
@@ -112,13 +118,13 @@ class ArmProcess:
 
     def _understood(self, line: bytes) -> Any:
         if not line.endswith(b"\n"):
-            raise ArmError(f"The process of {self.arm.name} ended in the middle of a session{self._last_words()}")
+            raise ArmError(f"The process of {self.tree.name} ended in the middle of a session{self._last_words()}")
         try:
-            answer = parse(self.arm.name, "", line)
+            answer = parse(self.tree.name, "", line)
         except RunFileError as error:
-            raise ArmError(f"The process of {self.arm.name} talks nonsense: {error}") from error
+            raise ArmError(f"The process of {self.tree.name} talks nonsense: {error}") from error
         if isinstance(answer, dict) and "failed" in answer:
-            raise _failure(self.arm, answer["failed"])
+            raise _failure(self.tree, answer["failed"])
         return answer
 
     def _last_words(self) -> str:
@@ -129,9 +135,9 @@ class ArmProcess:
 
 
 @contextlib.contextmanager
-def arm_process(arm: Arm, log: Path) -> Iterator[ArmProcess]:
+def arm_process(tree: AgentTree, log: Path) -> Iterator[ArmProcess]:
     """Start the process of an arm, which writes its errors to ``log``, and end it after the block."""
-    with contextlib.closing(ArmProcess(arm, log)) as process:
+    with contextlib.closing(ArmProcess(tree, log)) as process:
         yield process
 
 
@@ -160,7 +166,7 @@ class RemoteMeasurer:
         answer = self.process.hear(_OPENING_SECONDS + self.settings.deadline)
         with self._nonsense_mapped():
             saved: Any = answer.get("fingerprint") if isinstance(answer, dict) else None
-            check(self.process.arm.name, "fingerprint", saved, "fingerprint")
+            check(self.process.tree.name, "fingerprint", saved, "fingerprint")
             return Fingerprint.from_dict(saved)
 
     def check_context(self) -> None:
@@ -192,7 +198,7 @@ class RemoteMeasurer:
         self._doubts_cache = True
 
     def _checked(self, planned: PlannedTrial, answer: Any) -> Measured:
-        name = self.process.arm.name
+        name = self.process.tree.name
         check(name, "answer", answer, "journal_line")
         if "trial" not in answer:
             raise RunFileError(f"{name}: the answer holds no trial")
@@ -208,7 +214,7 @@ class RemoteMeasurer:
             yield
         except RunFileError as error:
             self.process.close(patience=0.0)
-            raise ArmError(f"The process of {self.process.arm.name} talks nonsense: {error}") from error
+            raise ArmError(f"The process of {self.process.tree.name} talks nonsense: {error}") from error
 
 
 def _longest(settings: Settings, planned: PlannedTrial) -> float:
@@ -217,14 +223,14 @@ def _longest(settings: Settings, planned: PlannedTrial) -> float:
     return (1 + len(PAUSES)) * a_try + sum(PAUSES)
 
 
-def _failure(arm: Arm, failed: Any) -> ArmError:
+def _failure(tree: AgentTree, failed: Any) -> ArmError:
     if not isinstance(failed, dict):
-        return ArmError(f"The process of {arm.name} talks nonsense: it failed with {str(failed)[:200]!r}")
+        return ArmError(f"The process of {tree.name} talks nonsense: it failed with {str(failed)[:200]!r}")
     kind, message = failed.get("kind"), failed.get("message")
     if failed.get("lacks"):
         return ArmError(
-            f"{arm.name} lacks what this suite needs: {kind}: {message}. A commit that is too old for this suite cannot be compared"
+            f"{tree.name} lacks what this suite needs: {kind}: {message}. A commit too old for this suite cannot be compared"
             " by it. Next: choose a younger one"
         )
     # The errors of the agent's own tree explain themselves.
-    return ArmError(f"{arm.name}: {message}" if hasattr(errors, str(kind)) else f"{arm.name}: {kind}: {message}")
+    return ArmError(f"{tree.name}: {message}" if hasattr(errors, str(kind)) else f"{tree.name}: {kind}: {message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from agent.targets import ollama
 from agent.targets.target import Target, open_embedder, shield_loopback_from_proxies
-from evals.arm_client import Arm, ArmProcess, RemoteMeasurer, arm_process
+from evals.arm_client import AgentTree, ArmProcess, RemoteMeasurer, arm_process
 from evals.fingerprint import AGENT_ROOT, Fingerprint
 from evals.journal import Journal, new_run_id, resume_command
 from evals.limits import Floor, judge_run
@@ -20,8 +21,7 @@ from evals.live import LiveRun
 from evals.opening import asks_memory, open_run, open_served
 from evals.pair import PARTS, Pair, arm_run_id
 from evals.run import Header, Run, ServedTarget
-from evals.schedule import BOTH_ARMS, PlannedTrial
-from evals.schedule import Arm as ArmName
+from evals.schedule import BOTH_ARMS, Arm, PlannedTrial
 from evals.served import server_root
 from evals.settings import Settings
 from evals.subject import Place
@@ -47,7 +47,7 @@ class Arms:
         return tuple(self.by_name.values())
 
     @property
-    def by_name(self) -> dict[ArmName, LiveRun]:
+    def by_name(self) -> dict[Arm, LiveRun]:
         """The runs by the names of their arms."""
         return {"head": self.head} if self.base is None else {"base": self.base, "head": self.head}
 
@@ -77,7 +77,7 @@ class Arms:
         settings = self.head.settings
         if self.base is None:
             return resume_command(self.head.journal.file)
-        asked = f"--ab {settings.ab}" if settings.ab_model is None else f"--ab-model {settings.ab_model}"
+        asked = f"--ab {settings.ab}" if settings.ab_model is None else f"--ab-model {shlex.quote(settings.ab_model)}"
         return f"pytest evals/ -m live {asked}"
 
     def run_of(self, planned: PlannedTrial) -> LiveRun:
@@ -143,8 +143,8 @@ def _open_both(settings: Settings, planned: Sequence[PlannedTrial], journals: Pa
     with contextlib.ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="evals-ab-", ignore_cleanup_errors=True)))
         processes = {
-            name: opened.enter_context(arm_process(arm, folder / f"{name}.log"))
-            for name, arm in _trees(settings, folder, opened).items()
+            name: opened.enter_context(arm_process(tree, folder / f"{name}.log"))
+            for name, tree in _trees(settings, folder, opened).items()
         }
         places = _open_places(settings, opened)
         measurers = _open_measurers(settings, processes, places)
@@ -160,16 +160,16 @@ def _judgements(run: Run, floors: tuple[Floor, ...]) -> dict[str, Any]:
     return {str(series): judged.to_dict() for series, judged in judge_run(run, floors).items()}
 
 
-def _trees(settings: Settings, folder: Path, opened: contextlib.ExitStack) -> dict[ArmName, Arm]:
+def _trees(settings: Settings, folder: Path, opened: contextlib.ExitStack) -> dict[Arm, AgentTree]:
     """The agents of both arms: two commits', or twice the working tree's."""
-    head = Arm(WORKING_TREE, AGENT_ROOT)
+    head = AgentTree(WORKING_TREE, AGENT_ROOT)
     if settings.ab is None:
         return {"base": head, "head": head}
     tree = opened.enter_context(worktree(settings.ab, folder / folder.name, AGENT_ROOT))
-    return {"base": Arm(f"the agent at {settings.ab[:10]}", tree), "head": head}
+    return {"base": AgentTree(f"the agent at {settings.ab[:10]}", tree), "head": head}
 
 
-def _open_places(settings: Settings, opened: contextlib.ExitStack) -> dict[ArmName, Place]:
+def _open_places(settings: Settings, opened: contextlib.ExitStack) -> dict[Arm, Place]:
     """Where the arms are measured: on the same model, or on two models of the same target; the embedder is the same in any case."""
     target, served = opened.enter_context(open_served(settings.target, settings.model, settings))
     embedder = opened.enter_context(open_embedder(target, settings.embedder)) if asks_memory(settings) else None
@@ -178,14 +178,14 @@ def _open_places(settings: Settings, opened: contextlib.ExitStack) -> dict[ArmNa
         return {"base": base, "head": base}
     choice = settings.target if target.kind == "url" else target.kind
     head = Place(*opened.enter_context(open_served(choice, settings.ab_model, settings)), embedder)
-    places: dict[ArmName, Place] = {"base": base, "head": head}
+    places: dict[Arm, Place] = {"base": base, "head": head}
     _refuse_unloaded(places)
     return places
 
 
 def _open_measurers(
-    settings: Settings, processes: Mapping[ArmName, ArmProcess], places: Mapping[ArmName, Place]
-) -> dict[ArmName, tuple[RemoteMeasurer, Fingerprint]]:
+    settings: Settings, processes: Mapping[Arm, ArmProcess], places: Mapping[Arm, Place]
+) -> dict[Arm, tuple[RemoteMeasurer, Fingerprint]]:
     """Open both agents at once, then warm up one after the other."""
     measurers = {name: RemoteMeasurer(process, settings) for name, process in processes.items()}
     for name, measurer in measurers.items():
@@ -197,7 +197,7 @@ def _open_measurers(
     return opened
 
 
-def _refuse_unloaded(places: Mapping[ArmName, Place]) -> None:
+def _refuse_unloaded(places: Mapping[Arm, Place]) -> None:
     """Refuse an Ollama that has put one of the session's models out for another one: loading it would count as time.
 
     Raises:
@@ -211,8 +211,8 @@ def _refuse_unloaded(places: Mapping[ArmName, Place]) -> None:
         ollama.check_loaded_together(root, tuple(models), others=int(embeds))
 
 
-def _title(settings: Settings, processes: Mapping[ArmName, ArmProcess], places: Mapping[ArmName, Place]) -> str:
-    targets: dict[ArmName, Target] = {name: place.target for name, place in places.items()}
+def _title(settings: Settings, processes: Mapping[Arm, ArmProcess], places: Mapping[Arm, Place]) -> str:
+    targets: dict[Arm, Target] = {name: place.target for name, place in places.items()}
     if settings.ab_model is not None:
         return f"base: {targets['base']}; head: {targets['head']}"
-    return f"{targets['head']}; base: {processes['base'].arm.name}, head: {processes['head'].arm.name}"
+    return f"{targets['head']}; base: {processes['base'].tree.name}, head: {processes['head'].tree.name}"

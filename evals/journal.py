@@ -6,6 +6,7 @@ writing, and a run that was cut off goes on in the same file.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -25,7 +26,6 @@ from evals.trials import Trial
 
 LATEST = "latest"
 _BEGUN = b'{"run": '
-_ALONE = b'"ab": null, "ab_model": null'
 _FINISHED = b'{"finished": true}\n'
 
 
@@ -167,9 +167,17 @@ def _can_go_on(file: Path) -> bool:
     """
     with file.open("rb") as lines:
         header = lines.readline(MOST_BYTES)
-        begun = header.startswith(_BEGUN) and header.endswith(b"\n") and _ALONE in header
+        begun = header.startswith(_BEGUN) and header.endswith(b"\n") and not _is_of_ab(header)
         lines.seek(max(0, file.stat().st_size - len(_FINISHED)))
         return begun and lines.read() != _FINISHED
+
+
+def _is_of_ab(header: bytes) -> bool:
+    # Whatever else is wrong with it is said when the journal is read.
+    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        settings = json.loads(header)["run"]["settings"]
+        return settings.get("ab") is not None or settings.get("ab_model") is not None
+    return False
 
 
 def _not_written(file: Path, error: OSError) -> SettingsError:

@@ -139,7 +139,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
             return (yield)
     except (SettingsError, ArmError) as error:
         # The journal cannot be written: going on would measure what may be lost. Or nobody is there to measure.
-        item.session.shouldstop = f"{error}, then {state.arms.next_command}"
+        then = ", then" if "Next: " in str(error) else ". Next:"
+        item.session.shouldstop = f"{error}{then} {state.arms.next_command}"
         pytest.fail(str(error), pytrace=False)
     finally:
         trial = state.arms.found(planned)

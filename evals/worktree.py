@@ -14,6 +14,8 @@ from agent.errors import SettingsError
 from evals.fingerprint import ROOT
 
 _SECONDS = 120.0
+_OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+"""Variables that name the repository of the git command or hook that this process was started by."""
 
 
 def commit_of(ref: str, root: Path = ROOT) -> str:
@@ -63,8 +65,7 @@ def _near(ref: str, root: Path) -> str:
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # Inside a hook of git's these variables name the hook's repository and index.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    clean = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
     command = ["git", "-c", f"core.hooksPath={os.devnull}", "-C", str(root), *arguments]
     try:
         return subprocess.run(  # noqa: S603 - ours

@@ -14,7 +14,7 @@ from agent.errors import ArmError
 from agent.stacks import STACKS
 from agent.targets.target import Target
 from evals import arm_client
-from evals.arm_client import Arm, ArmProcess, RemoteMeasurer, arm_process
+from evals.arm_client import AgentTree, ArmProcess, RemoteMeasurer, arm_process
 from evals.fingerprint import AGENT_ROOT, ROOT
 from evals.schedule import PlannedTrial
 from evals.selftest.factories import settings
@@ -27,7 +27,7 @@ from fixtures.data import load_tasks
 TASK = load_tasks()[0]
 PLANNED = PlannedTrial(1, TASK, STACKS["naive"])
 SETTINGS = settings(TASK.id)
-OURS = Arm("the agent", AGENT_ROOT)
+OURS = AgentTree("the agent", AGENT_ROOT)
 
 
 def place(server: ScriptedServer) -> Place:
@@ -78,22 +78,22 @@ def test_after_a_fault_elsewhere_the_cache_is_doubted(tmp_path: Path, server: Sc
     assert caches == ["cold", "warm"]
 
 
-def _agent(folder: Path, text: str) -> Arm:
+def _agent(folder: Path, text: str) -> AgentTree:
     (folder / "agent").mkdir()
     (folder / "agent" / "__init__.py").write_text(text, encoding="utf-8")
-    return Arm("the agent at abc", folder)
+    return AgentTree("the agent at abc", folder)
 
 
-def refusal(arm: Arm, log: Path, server: ScriptedServer) -> str:
+def refusal(tree: AgentTree, log: Path, server: ScriptedServer) -> str:
     """What is said of an agent that cannot be opened."""
-    with arm_process(arm, log) as process, pytest.raises(ArmError) as raised:
+    with arm_process(tree, log) as process, pytest.raises(ArmError) as raised:
         opened(process, server)
     return str(raised.value)
 
 
 def test_a_tree_without_an_agent_is_refused(tmp_path: Path, server: ScriptedServer) -> None:
     """An agent that is installed or found elsewhere is never taken for the one that was asked for."""
-    said = refusal(Arm("the agent at abc", tmp_path), tmp_path / "log", server)
+    said = refusal(AgentTree("the agent at abc", tmp_path), tmp_path / "log", server)
     assert said.startswith("the agent at abc lacks what this suite needs: ImportError: there is no package agent.")
     assert "too old for this suite" in said
 
@@ -113,8 +113,8 @@ def test_what_an_agent_prints_is_no_answer(tmp_path: Path, server: ScriptedServe
 
 def test_a_process_that_dies_is_one_error(tmp_path: Path, server: ScriptedServer) -> None:
     """Its exit code and its last words are told, and so it is at every later question."""
-    arm = _agent(tmp_path, "import os, sys\nprint('out of memory', file=sys.stderr, flush=True)\nos._exit(3)\n")
-    with arm_process(arm, tmp_path / "log") as process:
+    tree = _agent(tmp_path, "import os, sys\nprint('out of memory', file=sys.stderr, flush=True)\nos._exit(3)\n")
+    with arm_process(tree, tmp_path / "log") as process:
         measurer = RemoteMeasurer(process, SETTINGS)
         measurer.begin_opening(place(server))
         with pytest.raises(ArmError, match=r"ended in the middle of a session, with exit code 3; its last line: out of memory$"):
@@ -123,9 +123,9 @@ def test_a_process_that_dies_is_one_error(tmp_path: Path, server: ScriptedServer
 
 def test_a_process_that_hangs_is_ended(tmp_path: Path) -> None:
     """After the limit the process is killed, which is one error."""
-    arm = _agent(tmp_path, "import time\ntime.sleep(60)\n")
+    tree = _agent(tmp_path, "import time\ntime.sleep(60)\n")
     with (
-        arm_process(arm, tmp_path / "log") as process,
+        arm_process(tree, tmp_path / "log") as process,
         pytest.raises(ArmError, match=r"did not answer within 0\.5 s, so its process was ended"),
     ):
         process.ask("open", {}, 0.5)
@@ -176,9 +176,9 @@ def test_a_process_ends_with_whoever_started_it(tmp_path: Path) -> None:
 
 def test_the_suite_is_the_working_trees(tmp_path: Path) -> None:
     """Agent and suite come from two trees, whatever is installed."""
-    arm = _agent(tmp_path, "")
+    tree = _agent(tmp_path, "")
     program = (
-        f"import sys; sys.argv = ['', {str(ROOT)!r}, {str(arm.agent_root)!r}]; sys.path.insert(0, sys.argv[1])\n"
+        f"import sys; sys.argv = ['', {str(ROOT)!r}, {str(tree.root)!r}]; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\nfrom evals.arm_process import _import_agent\n_import_agent(Path(sys.argv[-1]))\n"
         "import agent, evals, fixtures; print(agent.__file__, evals.__file__, fixtures.__file__, sep='\\n')"
     )

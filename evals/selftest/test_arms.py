@@ -187,19 +187,19 @@ def test_a_killed_arm_is_one_error_and_loses_nothing(project: Project, tmp_path:
     count = itertools.count()
 
     def chat(body: dict[str, Any]) -> Response:
-        # Four looks at whether the prompts fit, then base, head, head and base.
-        if next(count) == 7:
+        # Eight looks at whether the prompts fit, and then the first trials.
+        if next(count) >= 10 and body["messages"][0]["content"].startswith(OLD_RULES):
             os.kill(project.repository.processes[0], signal.SIGKILL)
         return valid(body)
 
     with scripted_server(routes(chat)) as server:
-        finished = project.run(tmp_path, server.url, "--ab", project.old, *QUICK)
+        finished = project.run(tmp_path, server.url, "--ab", project.old, *CHOICE)
     assert f"The process of the agent at {project.old[:10]} ended in the middle of a session, with exit code -9" in finished.output
-    assert f"then pytest evals/ -m live --ab {project.old}" in finished.output
+    assert f". Next: pytest evals/ -m live --ab {project.old}" in finished.output
     assert "Traceback" not in finished.output
     (file,) = finished.storage.glob("*/*.json")
     pair = load_pair(file)
-    assert (pair.base.complete, len(pair.base.trials) + len(pair.head.trials)) == (False, 3)
+    assert (pair.base.complete, len(pair.base.trials) + len(pair.head.trials)) == (False, len(server.bodies(CHAT)) - 9)
     journalled = [len(read_journal(journal).trials) for journal in sorted((tmp_path / "runs" / "journals").iterdir())]
     assert journalled == [len(pair.base.trials), len(pair.head.trials)]
     assert project.leftovers(tmp_path) == []
