@@ -10,7 +10,7 @@ from hypothesis import given
 from evals.comparison import Comparison, compare
 from evals.likeness import DEFAULT_CHANGED, obstacles
 from evals.run import Run
-from evals.selftest.factories import EMPTY, TIMEOUT, VALID, trial
+from evals.selftest.factories import EMPTY, TIMEOUT, VALID, in_one_session, trial
 from evals.selftest.run_pairs import BASE, HEAD, answered, any_pairs, any_runs, outcomes_run, run_of
 
 
@@ -79,10 +79,10 @@ def _notes(base: Run, head: Run) -> str:
 def test_times_of_two_sessions_are_said_to_be_shown_only() -> None:
     """The note and the mark on every time are there unless both were measured in one A/B session."""
     head = outcomes_run({"a": [VALID]}, HEAD)
-    apart, together = outcomes_run({"a": [VALID]}, BASE), outcomes_run({"a": [VALID]}, f"{HEAD}-base")
-    assert ("never judged" in _notes(apart, head), "never judged" in _notes(together, head)) == (True, False)
+    apart, together = outcomes_run({"a": [VALID]}, BASE), in_one_session(outcomes_run({"a": [VALID]}), head)
+    assert ("never judged" in _notes(apart, head), "never judged" in _notes(*together)) == (True, False)
     assert _one_session(compare(apart, head)) == {False}
-    assert _one_session(compare(together, head)) == {True}
+    assert _one_session(compare(*together)) == {True}
 
 
 def _one_session(comparison: Comparison) -> set[bool]:
