@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from evals.figures import Figure, ShareFigure, TimeFigure, TokenFigure, share_figures, time_figures, token_figures
 from evals.flips import Flip, find_flips
@@ -37,7 +37,7 @@ class Side:
     disclaimer: str
 
     @classmethod
-    def of(cls, run: Run) -> Side:
+    def of(cls, run: Run) -> Self:
         """What a run is."""
         provenance, measured = run.header.fingerprint.provenance, set(run.measured_tasks)
         return cls(

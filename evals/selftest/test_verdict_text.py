@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from hypothesis import given
@@ -60,6 +61,13 @@ def test_what_differs_stands_below_by_what_it_means() -> None:
     verdict = replace(judge(*runs(), LIMITS), between=Differences(("identity.a: 1, then 2",), ("m",), ("t",), ("p",)))
     titles = [line for line in verdict_lines(verdict) if line.endswith(":")]
     assert titles == ["differs and must not:", "meant to differ:", "hardware differs:", "provenance differs (shown only):"]
+
+
+def test_json_holds_no_infinity() -> None:
+    """The end that so few tasks cannot give is null."""
+    base, head = outcomes_run({"a": [VALID]}, f"{HEAD}-base"), outcomes_run({"a": [VALID]}, HEAD)
+    verdict = judge(base, head, Limits(changes=(Limit("latency", "rise", 15, "percent", "why"),)))
+    assert json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["findings"][0]["change"]["high"] is None
 
 
 @given(st.text("|`<>&*_[]()!~#-\\a \n\r\x1b\x07\u2028\u202e", max_size=30))
