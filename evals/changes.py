@@ -13,9 +13,9 @@ from agent.errors import Rung
 from evals.evidence import excess_evidence, shortfall_evidence
 from evals.limits import JudgedMetric, Limit
 from evals.metrics import Metric, value_of
-from evals.paired import loss_bound, loss_p
+from evals.paired import loss_bound, loss_p, mean_interval
 from evals.power import Spread, excludable_loss, flips_to_fail, tasks_to_exclude, what_settles
-from evals.ratios import RatioEstimate, estimate_ratio, signed_rank_p
+from evals.ratios import estimate_ratio, signed_rank_p
 from evals.run import Run
 from evals.schedule import Series
 from evals.trials import Trial
@@ -40,7 +40,8 @@ class Change:
 
     ``base`` and ``head`` are shares, tokens or seconds; ``value`` is the difference of shares, or the ratio of the others, with its
     interval. ``p`` is the p-value of "not worse than the margin", ``None`` where that is no question of chance. ``passes`` says
-    whether worse than the margin is excluded. ``hint`` says what would settle a change that is neither.
+    whether worse than the margin is excluded. ``bound`` is the most that may have been lost, and ``spread`` what was seen of a
+    difference of shares, over ``epochs``.
     """
 
     limit: Limit
@@ -53,7 +54,14 @@ class Change:
     high: float
     p: float | None
     passes: bool
-    hint: str = ""
+    bound: float | None = None
+    spread: Spread | None = None
+    epochs: int = 1
+
+    @property
+    def hint(self) -> str:
+        """What would settle a change that is neither shown to be too much nor excluded."""
+        return _time_hint(self.tasks) if self.spread is None else _validity_hint(self)
 
     @property
     def text(self) -> str:
@@ -70,6 +78,11 @@ class Change:
     def worse(self) -> str:
         """What the limit does not allow, for people."""
         return f"a {'loss' if self.limit.direction == 'fall' else 'rise'} of more than {self.limit}"
+
+    @property
+    def at_most(self) -> str:
+        """The most that may have been lost, for people; empty for a ratio, whose interval says it."""
+        return "" if self.bound is None else f" (at most {100 * max(0.0, self.bound):.1f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,7 @@ def _validity(pair: Pair, limit: Limit, series: Series) -> Change:
     least = [before - now for before, now in zip(base, counts(pair.head, cut_off=True), strict=True)]
     most = [before - now for before, now in zip(counts(pair.base, cut_off=True), head, strict=True)]
     n, bound = len(pair.tasks), loss_bound(most, epochs)
+    low, high = mean_interval([(now - before) / epochs for before, now in zip(base, head, strict=True)])
     return Change(
         limit=limit,
         series=series,
@@ -121,11 +135,13 @@ def _validity(pair: Pair, limit: Limit, series: Series) -> Change:
         base=sum(base) / (n * epochs),
         head=sum(head) / (n * epochs),
         value=(sum(head) - sum(base)) / (n * epochs),
-        low=-bound,
-        high=loss_bound([-lost for lost in least], epochs),
+        low=low,
+        high=high,
+        bound=bound,
         p=_evidence_p(least, epochs, margin) if pair.sequential else loss_p(least, epochs, margin),
         passes=_passes_early(most, epochs, margin) if pair.stopped else bound <= margin,
-        hint=_validity_hint(base, head, epochs, limit),
+        spread=Spread.of(base, head, epochs),
+        epochs=epochs,
     )
 
 
@@ -137,14 +153,14 @@ def _passes_early(lost: Sequence[int], epochs: int, margin: Fraction) -> bool:
     return shortfall_evidence([count / epochs for count in lost], float(margin)) >= EARLY_PASS
 
 
-def _validity_hint(base: Sequence[int], head: Sequence[int], epochs: int, limit: Limit) -> str:
-    tasks, needed = len(base), tasks_to_exclude(limit.share)
-    if needed is None:
+def _validity_hint(change: Change) -> str:
+    margin, tasks = change.limit.share, change.tasks
+    if (needed := tasks_to_exclude(margin)) is None:
         return "a margin of 0 can never be shown to be kept; set one above 0"
-    if excludable_loss(tasks) > limit.share:
+    if excludable_loss(tasks) > margin:
         least = f"{tasks} tasks can exclude a loss of {100 * excludable_loss(tasks):.0f} points at best, so no run of them can PASS"
         return f"{least}; it takes {needed} tasks without a loss"
-    return what_settles(Spread.of(base, head, epochs), limit.share, tasks, epochs)
+    return "" if change.spread is None else what_settles(change.spread, margin, tasks, change.epochs)
 
 
 def _tokens(pair: Pair, limit: Limit, series: Series) -> Change | None:
@@ -192,7 +208,6 @@ def _time(pair: Pair, limit: Limit, series: Series) -> Change | None:
         high=ratio.high,
         p=signed_rank_p(logarithms, math.log(most)),
         passes=ratio.high <= most,
-        hint=_time_hint(ratio),
     )
 
 
@@ -212,8 +227,7 @@ def _by_task(run: Run, series: Series, tasks: Sequence[str], value: Callable[[Tr
     return {task: values for task, values in found.items() if values}
 
 
-def _time_hint(ratio: RatioEstimate) -> str:
-    needed = flips_to_fail(TIME_LEVEL)
-    if ratio.tasks < needed:
-        return f"{ratio.tasks} task(s) cannot settle a time at all; it takes {needed}"
+def _time_hint(tasks: int) -> str:
+    if tasks < (needed := flips_to_fail(TIME_LEVEL)):
+        return f"{tasks} task(s) cannot settle a time at all; it takes {needed}"
     return "more tasks or epochs, or a quieter machine, would narrow it"

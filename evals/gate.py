@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -66,8 +67,9 @@ class Verdict:
         return EXIT_CODES[self.verdict]
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON can hold it."""
-        return asdict(self)
+        """The verdict as JSON can hold it; an end that an interval does not have is ``None``."""
+        finite: dict[str, Any] = _finite(asdict(self))
+        return finite
 
 
 def judge(base: Run, head: Run, limits: Limits, changed: Collection[Changed] = DEFAULT_CHANGED) -> Verdict:
@@ -79,13 +81,18 @@ def judge(base: Run, head: Run, limits: Limits, changed: Collection[Changed] = D
     """
     between = differences(base, head, changed)
     if reasons := obstacles(base, head, changed):
-        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-        return Verdict("INVALID", f"these runs cannot be compared: {reasons[0]}{more}", (), tuple(reasons), between)
+        return invalid(reasons, between)
     pair = pair_of(base, head)
     level = LEVEL if same_session(base, head) else LEVEL / CHOSEN_OF
     findings = _settled([*_measured(pair, limits), *_floors(pair, limits)], level)
     verdict = _overall(findings)
     return Verdict(verdict, _sentence(verdict, findings, pair), findings, (), between)
+
+
+def invalid(reasons: Sequence[str], between: Differences | None = None) -> Verdict:
+    """The verdict on runs that cannot be compared."""
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return Verdict("INVALID", f"nothing can be judged: {reasons[0]}{more}", (), tuple(reasons), between)
 
 
 def pair_of(base: Run, head: Run) -> Pair:
@@ -115,8 +122,9 @@ def _finding(pair: Pair, limit: Limit, series: Series) -> Finding:
         verdict: FindingVerdict = "PASS" if change.passes else "FAIL"
         return Finding(name, verdict, f"{change.text}; {limit} more are allowed", change)
     if change.passes:
-        return Finding(name, "PASS", f"{change.text}; {change.worse} is excluded", change, change.p)
-    return Finding(name, "INCONCLUSIVE", f"{change.text}; {change.worse} is not excluded: {change.hint}", change, change.p)
+        return Finding(name, "PASS", f"{change.text}; {change.worse} is excluded{change.at_most}", change, change.p)
+    open_question = f"{change.text}; {change.worse} is not excluded{change.at_most}: {change.hint}"
+    return Finding(name, "INCONCLUSIVE", open_question, change, change.p)
 
 
 def _why_not_judged(pair: Pair, limit: Limit) -> str:
@@ -173,7 +181,7 @@ def _overall(findings: Sequence[Finding]) -> GateVerdict:
 def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Pair) -> str:
     judged = [finding for finding in findings if finding.verdict != "NOT JUDGED"]
     told = [finding for finding in judged if finding.verdict == verdict]
-    size = f"{len(pair.tasks)} task{'' if len(pair.tasks) == 1 else 's'} x {pair.head.settings.epochs} epochs"
+    size = f"{_counted(len(pair.tasks), 'task')} x {_counted(pair.head.settings.epochs, 'epoch')}"
     if not judged:
         return "no limit in limits.toml is about these stacks on this target, so nothing was judged"
     if verdict == "PASS":
@@ -184,3 +192,15 @@ def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Pair) -> 
         return f"{worst.name}: {worst.sentence}{others}"
     first = f"{told[0].name}: {told[0].sentence}"
     return f"{len(told)} of {len(judged)} limits are not settled by {size}, and none is broken; the first: {first}"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from agent.stacks import STACKS
 from agent.targets.options import add_target_options, chosen_model, chosen_target
 from agent.targets.target import split_embedder
 from evals.journal import LATEST, find_journal, read_journal, resume_command
-from evals.schedule import REGIMES, Regime, choose_stacks, choose_tasks
+from evals.schedule import DEFAULT_SUITE, REGIMES, Regime, choose_stacks, choose_tasks
 from evals.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,34 +28,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("evals", "live evals of the coding agent (pytest evals/ -m live)")
     add = group.addoption
     add_target_options(add, prefix="evals_")
-    add(
-        "--epochs",
-        dest="evals_epochs",
-        type=int,
-        metavar="N",
-        help=f"repetitions of the whole task set (default: {_DEFAULT.epochs})",
-    )
-    add(
-        "--stack",
-        dest="evals_stacks",
-        action="append",
-        metavar="NAME",
-        help=f"only this stack; may be given several times ({', '.join(STACKS)})",
-    )
-    add(
-        "--task",
-        dest="evals_tasks",
-        action="append",
-        metavar="GLOB",
-        help="only tasks whose id matches; may be given several times",
-    )
-    add(
-        "--regime",
-        dest="evals_regime",
-        choices=[*REGIMES, BOTH],
-        help="how prompts meet the server's prefix cache: warm (as it comes), cold (a nonce before every prompt, so that nothing"
-        " but the template's opening is reused), or both, which doubles the trials (default: warm)",
-    )
+    add_plan_options(add)
     add(
         "--seed",
         dest="evals_seed",
@@ -95,19 +69,64 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
+def add_plan_options(add: Callable[..., Any]) -> None:
+    """Add the options that say which trials a run consists of, by ``add``, which takes what ``argparse`` takes."""
+    add(
+        "--epochs",
+        dest="evals_epochs",
+        type=int,
+        metavar="N",
+        help=f"repetitions of the whole task set (default: {_DEFAULT.epochs})",
+    )
+    add(
+        "--suite",
+        dest="evals_suite",
+        metavar="NAME",
+        help="the tasks: article (the published one; too few to judge anything), smoke (12) or full (64, what a gate needs)"
+        f" (default: {DEFAULT_SUITE})",
+    )
+    add(
+        "--stack",
+        dest="evals_stacks",
+        action="append",
+        metavar="NAME",
+        help=f"only this stack; may be given several times ({', '.join(STACKS)})",
+    )
+    add(
+        "--task",
+        dest="evals_tasks",
+        action="append",
+        metavar="GLOB",
+        help="only tasks whose id matches, of the suite, or of all tasks without one; may be given several times",
+    )
+    add(
+        "--regime",
+        dest="evals_regime",
+        choices=[*REGIMES, BOTH],
+        help="how prompts meet the server's prefix cache: warm (as it comes), cold (a nonce before every prompt, so that nothing"
+        " but the template's opening is reused), or both, which doubles the trials (default: warm)",
+    )
+
+
 def settings_of(config: pytest.Config) -> Settings:
-    """What the command line asks for in a new run.
+    """What the command line of pytest asks for in a new run; see :func:`new_settings`."""
+    return new_settings(config.getoption)
+
+
+def new_settings(option: Callable[[str], Any]) -> Settings:
+    """What a command line asks for in a new run; ``option`` gives the value of an option, ``None`` where it was not given.
 
     Raises:
         SettingsError: when an option has a value that is not allowed.
         TargetError: when the embedder is no URL and model.
     """
-    given = _given(config)
+    given = _given(option)
     settings = replace(_DEFAULT, **{
         "target": chosen_target(None).rstrip("/"),
         "model": chosen_model(None),
         "stacks": choose_stacks(None),
         "tasks": tuple(task.id for task in choose_tasks(None)),
+        "suite": None if option("evals_tasks") else DEFAULT_SUITE,
     } | given)  # fmt: skip
     _refuse_impossible(settings)
     if settings.embedder is not None:
@@ -145,7 +164,7 @@ def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
         raise SettingsError(f"The run {before.header.run} is complete and saved. Next: begin a new one without --resume")
     settings = before.header.settings
     choose_stacks(settings.stacks)
-    if different := settings.differences(replace(settings, **_given(config, settings))):
+    if different := settings.differences(replace(settings, **_given(config.getoption, settings))):
         raise SettingsError(
             f"The run {before.header.run} was begun with other options: {'; '.join(different)}."
             f" Next: {resume_command(journal)} without them, or begin a new run"
@@ -153,16 +172,18 @@ def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
     return settings
 
 
-def _given(config: pytest.Config, before: Settings = _DEFAULT) -> dict[str, Any]:
+def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[str, Any]:
     """The fields of the settings that options were given for."""
-    option = config.getoption
-    tasks, stacks, regime, max_tokens = (option(f"evals_{name}") for name in ("tasks", "stacks", "regime", "max_tokens"))
+    tasks, suite, stacks, regime, max_tokens = (
+        option(f"evals_{name}") for name in ("tasks", "suite", "stacks", "regime", "max_tokens")
+    )
     plain = {
         name: option(f"evals_{name}") for name in ("target", "model", "embedder", "epochs", "seed", "deadline", "fault_budget")
     }
     chosen = {
         "target": plain["target"] and plain["target"].rstrip("/"),
-        "tasks": tuple(task.id for task in choose_tasks(tasks)) if tasks else None,
+        "tasks": tuple(task.id for task in choose_tasks(tasks, suite)) if tasks or suite else None,
+        "suite": suite,
         "stacks": choose_stacks(stacks) if stacks else None,
         "regimes": _regimes(regime) if regime else None,
         "sampling": None if max_tokens is None else replace(before.sampling, max_tokens=max_tokens),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ def _settles(spread: Spread, margin: Fraction, tasks: int, sampling: float) -> b
 
 
 def _first(numbers: range, holds: Callable[[int], bool]) -> int | None:
-    """The first number from which on it holds, looked for by doubling; ``None`` when it does not hold for the last one."""
+    """The first number for which it holds, where it goes on holding; ``None`` when it does not hold for the last one."""
     if not numbers or not holds(numbers[-1]):
         return None
-    return next(number for number in numbers if holds(number))
+    return numbers[bisect.bisect_left(numbers, True, key=holds)]  # noqa: FBT003 - the value looked for

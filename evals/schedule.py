@@ -10,7 +10,9 @@ from typing import Literal, get_args
 
 from agent.errors import SettingsError
 from agent.stacks import STACKS, Stack
-from fixtures.data import Task, load_tasks
+from fixtures.data import FULL, Task, load_suites, load_tasks
+
+ARTICLE, DEFAULT_SUITE = "article", "smoke"
 
 Regime = Literal["warm", "cold"]
 """How a prompt meets the server's prefix cache: ``warm`` takes the cache as it comes; in ``cold`` a nonce is the very first text of
@@ -95,17 +97,22 @@ def plan_sequential(
     return tuple(sorted(plan(tasks, stacks, epochs, seed, regimes), key=lambda planned: place[planned.task.id]))
 
 
-def choose_tasks(globs: Sequence[str] | None) -> tuple[Task, ...]:
-    """The tasks whose id matches one of the globs; all without globs.
+def choose_tasks(globs: Sequence[str] | None, suite: str | None = None) -> tuple[Task, ...]:
+    """The tasks of a suite whose id matches one of the globs. Without a suite, globs choose from all tasks; without globs too, it
+    is :data:`DEFAULT_SUITE`.
 
     Raises:
-        SettingsError: when a glob matches none.
+        SettingsError: when there is no such suite, or a glob matches none of its tasks.
     """
-    tasks = load_tasks()
+    suites = load_suites()
+    name = suite or (FULL if globs else DEFAULT_SUITE)
+    if name not in suites:
+        raise SettingsError(f"--suite {name} is unknown; there are: {', '.join(suites)}")
+    tasks = [task for task in load_tasks() if task.id in suites[name]]
     for glob in globs or ():
         if not any(fnmatch.fnmatchcase(task.id, glob) for task in tasks):
-            raise SettingsError(f"--task {glob} matches no task; there are: {', '.join(task.id for task in tasks)}")
-    return tuple(task for task in tasks if globs is None or any(fnmatch.fnmatchcase(task.id, glob) for glob in globs))
+            raise SettingsError(f"--task {glob} matches no task of {name}; there are: {', '.join(task.id for task in tasks)}")
+    return tuple(task for task in tasks if not globs or any(fnmatch.fnmatchcase(task.id, glob) for glob in globs))
 
 
 def choose_stacks(names: Sequence[str] | None) -> tuple[str, ...]:

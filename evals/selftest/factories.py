@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, median
 from typing import Any
 
@@ -68,8 +70,22 @@ def _stats(seconds: list[float]) -> dict[str, Any]:
     return measures | {"data": seconds}
 
 
-def header(asked: Settings | None = None) -> Header:
+def header(asked: Settings | None = None, name: str = "20260101-000000-abcdef01") -> Header:
     """The header of a run."""
     target = ServedTarget("embedded", "m", "s", None, "")
     marks = Fingerprint({"model": {"name": "m"}}, {"cores": 2}, {"commit": None})
-    return Header("20260101-000000-abcdef01", asked or settings(), target, marks)
+    return Header(name, asked or settings(), target, marks)
+
+
+def run_of(
+    valid: Mapping[str, Sequence[bool]], name: str = "head", *, stack: str = "naive", sequential: bool = False, seed: int = 0
+) -> Run:
+    """A complete run of one stack, in which every epoch of every task was valid or not."""
+    epochs = len(next(iter(valid.values())))
+    asked = replace(settings(*valid, stacks=(stack,), epochs=epochs), sequential=sequential, seed=seed)
+    trials = [
+        trial(outcome, task=task, stack=stack, epoch=epoch)
+        for task, outcomes in valid.items()
+        for epoch, outcome in enumerate(outcomes, 1)
+    ]
+    return Run(header(asked, name), tuple(trials), {})

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.errors import SettingsError
 from evals.floors import judge, judge_stack
-from evals.limits import TARGETS, Floor, Limits, load_limits
+from evals.limits import Floor
 from evals.selftest.factories import CUT_OFF, trial
 from evals.stats import share_of
 
@@ -90,40 +88,3 @@ def test_one_more_invalid_task_never_improves_the_verdict(valid: int, floor: flo
     limit = Floor("optimized", floor, "A reason.")
     better, worse = (judge(share_of(count / 12, 12, 3), limit).verdict for count in (valid, valid - 1))
     assert order.index(worse) <= order.index(better)
-
-
-def test_the_targets_own_floor_goes_first() -> None:
-    """A floor for a kind of target replaces the one for all, whatever their order."""
-    own = Floor("optimized", 0.1, "A reason.", "embedded")
-    limits = Limits((HALF, own))
-    assert limits.floor("optimized", "embedded") == Limits((own, HALF)).floor("optimized", "embedded") == own
-    assert limits.floor("optimized", "ollama") == HALF
-    assert limits.floor("naive", "ollama") is None
-
-
-def test_the_shipped_floors_can_be_read() -> None:
-    """The limits.toml of the project holds a floor for the optimized stack on every kind of target."""
-    assert all(load_limits().floor("optimized", target) for target in TARGETS)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[[floor]]\nstack = 'naive'\nshare = 1.5\nreason = 'r'",
-        "[[floor]]\nstack = 'naive'\nshare = 0.5",
-        "[[floor]]\nstack = 'naive'\nshare = 0.5\nreason = ''",
-        "[[floor]]\nstack = 'naive'\nshare = 'x'\nreason = 'r'",
-        "[[floor]]\nstack = 'naive'\nshare = 0.5\nreason = 'r'\ncolour = 'red'",
-        "[[floor]]\nstack = 'naif'\nshare = 0.5\nreason = 'r'",
-        "[[floor]]\nstack = 'naive'\ntarget = 'embeded'\nshare = 0.5\nreason = 'r'",
-        "[[floor]]\nstack = 'naive'\nshare = 0.5\nreason = 'r'\n" * 2,
-        "[[floors]]\nstack = 'naive'\nshare = 0.5\nreason = 'r'",
-        "not toml",
-    ],
-)
-def test_broken_floors_are_refused(tmp_path: Path, text: str) -> None:
-    """A file with a floor that is none is an error that names the file."""
-    file = tmp_path / "limits.toml"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"limits\.toml"):
-        load_limits(file)

@@ -1,0 +1,68 @@
+"""Names of saved runs on the command line: a path, a number (``0003``), ``latest``, ``baseline`` or ``ab``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.errors import RunFileError
+from evals.baselines import find_baseline
+from evals.likeness import Changed
+from evals.run import Run
+from evals.runs import load_base_run, load_run
+
+LATEST, BASELINE, OTHER_ARM = "latest", "baseline", "ab"
+STORAGE = Path(".benchmarks")
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRun:
+    """A loaded run and the file that it came from."""
+
+    run: Run
+    file: Path
+
+
+def load_pair(base: str, head: str, changed: Collection[Changed], storage: Path, baselines: Path) -> tuple[NamedRun, NamedRun]:
+    """BASE and HEAD by their names. ``baseline`` is the blessed run that is like HEAD, ``ab`` the other arm of HEAD's A/B session.
+
+    Raises:
+        RunFileError: when a name is unknown, listing what there is, or a file is no sound run.
+    """
+    if head in (BASELINE, OTHER_ARM):
+        raise RunFileError(f"{head!r} can only be BASE; HEAD is the run to be judged: a path, a number or {LATEST!r}")
+    file = find_file(head, storage)
+    judged = NamedRun(load_run(file), file)
+    if base == OTHER_ARM:
+        return NamedRun(load_base_run(file), file), judged
+    found = find_baseline(judged.run, changed, baselines) if base == BASELINE else find_file(base, storage)
+    return NamedRun(load_run(found), found), judged
+
+
+def find_file(name: str, storage: Path = STORAGE) -> Path:
+    """The file of a saved run: a path, a number, or :data:`LATEST`, the one that was written last.
+
+    Raises:
+        RunFileError: when there is none, or a number stands for several, listing what there is.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    files = sorted(storage.glob("*/[0-9]*_*.json"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+    if name == LATEST and files:
+        return files[-1]
+    found = [file for file in files if name.isdecimal() and file.name.partition("_")[0].lstrip("0") == name.lstrip("0")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RunFileError(f"{name} stands for {len(found)} files; name one of them: {', '.join(map(str, found))}")
+    raise RunFileError(f"There is no run {name!r}. {_what_there_is(files, storage)}")
+
+
+def _what_there_is(files: list[Path], storage: Path) -> str:
+    if not files:
+        return f"Nothing is saved below {storage}. Next: pytest evals/ -m live, or name the folder with --storage"
+    newest = ", ".join(file.name.partition("_")[0] for file in reversed(files[-_SHOWN:]))
+    more = f" and {len(files) - _SHOWN} older" if len(files) > _SHOWN else ""
+    return f"Below {storage} there are {newest}{more}; a path, {LATEST!r} and, as BASE, {BASELINE!r} will do too"
