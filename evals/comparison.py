@@ -145,5 +145,8 @@ def _notes(base: Run, head: Run) -> list[str]:
         notes.append("Times of two sessions are shown and never judged; pytest --ab measures both in one.")
     if not (base.stopped is None and head.stopped is None):
         notes.append("A run that was stopped when its verdict was settled has flattering intervals; the gate judges it by its own.")
+    for side, run in (("BASE", base), ("HEAD", head)):
+        if cut := sum(trial.cut_off for trial in run.trials):
+            notes.append(f"{side}: {cut} answer(s) were cut off at their limit of tokens (--max-tokens) and count as invalid.")
     disclaimers = dict.fromkeys(run.header.target.disclaimer for run in (base, head))
     return [*notes, *filter(None, disclaimers)]

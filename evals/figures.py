@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from evals.changes import TIME_LEVEL, median_times
 from evals.distribution import percentile
 from evals.metrics import METRICS, Metric, completion_tokens, durations, prompt_tokens
-from evals.paired import loss_bound
+from evals.paired import mean_interval
 from evals.ratios import estimate_ratio
 from evals.run import Run
 from evals.schedule import Series
@@ -26,7 +26,6 @@ TokenCount = Literal["prompt tokens", "completion tokens", "total tokens"]
 """Prompt and completion tokens of first attempts, and all tokens of all attempts of a trial."""
 
 NO_COMMON_TASK = "no task has an answer on both sides"
-UNEQUAL_EPOCHS = "no interval, since the tasks do not all have the same number of answered epochs on both sides"
 
 _COUNTS: dict[TokenCount, Callable[[Sequence[Trial]], list[int]]] = {
     "prompt tokens": prompt_tokens,
@@ -39,7 +38,8 @@ _COUNTS: dict[TokenCount, Callable[[Sequence[Trial]], list[int]]] = {
 class Change:
     """What changed over the ``tasks`` that both runs have: a difference of shares, HEAD - BASE, or a ratio, HEAD / BASE.
 
-    Each end of its interval holds at 95 %, one-sided. An end is ``None`` where none can be given; ``note`` says why.
+    The interval of a difference is one of 95 %, and of a ratio each end holds at 95 %. Counts of tokens have none, and an end that
+    so few tasks cannot give is ``None``, as ``note`` then says.
     """
 
     tasks: int
@@ -101,22 +101,15 @@ def share_figures(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[ShareFi
 
 
 def share_change(base: Sequence[Trial], head: Sequence[Trial], goal: Goal) -> Change | None:
-    """The change of a share over the tasks with an answer on both sides, with the gate's own interval; ``None`` without one.
-
-    An answer that was cut off at its limit of tokens might have reached the goal, so it widens the interval on either side.
+    """The change of a share over the tasks with an answer on both sides, with the interval that the gate shows; ``None`` without
+    such a task. Every task is one rate, so that numbers of epochs may differ.
     """
     before, now = reached_by_task(base, goal), reached_by_task(head, goal)
-    tasks = [task for task in before if task in now]
-    if not tasks:
+    gains = [_rate(now[task]) - _rate(before[task]) for task in before if task in now]
+    if not gains:
         return None
-    value = float(sum(_rate(now[task]) - _rate(before[task]) for task in tasks) / len(tasks))
-    epochs = {len(tries[task]) for tries in (before, now) for task in tasks}
-    if len(epochs) > 1:
-        return Change(len(tasks), value, note=UNEQUAL_EPOCHS)
-    most = _lost(reached_by_task(base, goal, cut_off=True), now, tasks)
-    least = _lost(before, reached_by_task(head, goal, cut_off=True), tasks)
-    each = epochs.pop()
-    return Change(len(tasks), value, -loss_bound(most, each), loss_bound([-count for count in least], each))
+    low, high = mean_interval([float(gain) for gain in gains])
+    return Change(len(gains), float(sum(gains) / len(gains)), low, high)
 
 
 def token_figures(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[TokenFigure, ...]:
@@ -156,10 +149,6 @@ def _share(trials: Sequence[Trial], goal: Goal) -> Share | None:
 
 def _rate(reached: Sequence[bool]) -> Fraction:
     return Fraction(sum(reached), len(reached))
-
-
-def _lost(before: Mapping[str, Sequence[bool]], now: Mapping[str, Sequence[bool]], tasks: Sequence[str]) -> list[int]:
-    return [sum(before[task]) - sum(now[task]) for task in tasks]
 
 
 def _token_figure(count: TokenCount, base: Sequence[Trial], head: Sequence[Trial]) -> TokenFigure:

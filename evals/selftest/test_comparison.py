@@ -10,7 +10,7 @@ from hypothesis import given
 from evals.comparison import Comparison, compare
 from evals.likeness import DEFAULT_CHANGED, obstacles
 from evals.run import Run
-from evals.selftest.factories import EMPTY, TIMEOUT, VALID, trial
+from evals.selftest.factories import CUT_OFF, EMPTY, TIMEOUT, VALID, trial
 from evals.selftest.run_pairs import BASE, HEAD, answered, any_pairs, any_runs, outcomes_run, run_of
 
 
@@ -108,3 +108,8 @@ def test_what_the_numbers_do_not_say_is_said_once() -> None:
         replace(run, header=replace(run.header, target=replace(run.header.target, disclaimer="A toy."))) for run in (base, head)
     )
     assert compare(base, head).notes.count("A toy.") == 1
+
+
+def test_answers_that_were_cut_off_are_counted_by_side() -> None:
+    """Who compares shares is told of the answers that the limit of tokens made invalid."""
+    assert "HEAD: 1 answer(s) were cut off" in _notes(outcomes_run({"a": [VALID]}), outcomes_run({"a": [CUT_OFF]}, HEAD))

@@ -46,7 +46,7 @@ def row(shown: str, title: str) -> str:
     ("title", "cells"),
     [
         ("tasks (trials)", "8 (8) 8 (8)"),
-        ("schema-valid", "100% [63, 100] 88% [47, 100] -12.5 pts [-47.1, +31.2]"),
+        ("schema-valid", "100% [63, 100] 88% [47, 100] -12.5 pts [-42.1, +17.1]"),
         ("prompt tokens", "100 150 x1.500"),
         ("TTFT p50", "100 ms 200 ms x2.000 [2.000, 2.000]"),
         ("latency p95", "1,000 ms 2,000 ms not judged"),

@@ -42,7 +42,7 @@ def test_the_table_parts_what_was_measured_from_what_it_amounts_to() -> None:
     row = next(line for line in markdown.splitlines() if line.startswith("| schema-valid"))
     assert row == (
         "| schema-valid, naive-warm | 100%, then 100%: +0.0 points &#91;-31.2, +31.2] |"
-        " PASS: a loss of more than 60 points is excluded |"
+        " PASS: a loss of more than 60 points is excluded (at most 31.2) |"
     )
 
 
