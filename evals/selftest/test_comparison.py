@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from evals.comparison import Comparison, compare
 from evals.likeness import DEFAULT_CHANGED, obstacles
@@ -15,6 +15,7 @@ from evals.selftest.run_pairs import BASE, HEAD, answered, any_pairs, any_runs, 
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_any_two_runs_can_be_compared_and_put_into_json(pair: tuple[Run, Run]) -> None:
     """Nothing crashes, JSON holds neither NaN nor infinity, and what is read is what was written."""
     there = compare(pair[0], pair[1]).to_dict()
@@ -23,6 +24,7 @@ def test_any_two_runs_can_be_compared_and_put_into_json(pair: tuple[Run, Run]) -
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_only_common_series_are_compared_and_the_others_named(pair: tuple[Run, Run]) -> None:
     """Every series is either compared or named on the side that has it."""
     base, head = (set(run.settings.series) for run in pair)
@@ -32,6 +34,7 @@ def test_only_common_series_are_compared_and_the_others_named(pair: tuple[Run, R
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_swapped_runs_have_swapped_sides(pair: tuple[Run, Run]) -> None:
     """What was BASE's is HEAD's: sides, sizes, and every figure and task."""
     base, head = pair
@@ -46,6 +49,7 @@ def test_swapped_runs_have_swapped_sides(pair: tuple[Run, Run]) -> None:
 
 
 @given(any_runs())
+@settings(max_examples=40)
 def test_a_run_and_itself_show_no_change_and_no_flip(run: Run) -> None:
     """Both sides are equal, and the comparison says that they are the same run."""
     comparison = compare(run, run)
@@ -58,6 +62,7 @@ def test_a_run_and_itself_show_no_change_and_no_flip(run: Run) -> None:
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_what_keeps_a_verdict_away_is_carried_along(pair: tuple[Run, Run]) -> None:
     """The obstacles are those of the gate."""
     assert list(compare(pair[0], pair[1]).obstacles) == obstacles(pair[0], pair[1], DEFAULT_CHANGED)

@@ -63,6 +63,13 @@ def test_what_differs_stands_below_by_what_it_means() -> None:
     assert titles == ["differs and must not:", "meant to differ:", "hardware differs:", "provenance differs (shown only):"]
 
 
+def test_what_a_reason_has_told_is_not_told_again() -> None:
+    """The differences that must not be are reasons of an INVALID verdict, and stand there alone."""
+    between = Differences(("identity.a: 1, then 2",), (), (), ())
+    lines = verdict_lines(Verdict("INVALID", "no", (), ("identity.a: 1, then 2. Next: bring it back",), between))
+    assert lines == ["INVALID: no", "why they cannot be compared:", "  identity.a: 1, then 2. Next: bring it back"]
+
+
 def test_json_holds_no_infinity() -> None:
     """The end that so few tasks cannot give is null."""
     base, head = outcomes_run({"a": [VALID]}, f"{HEAD}-base"), outcomes_run({"a": [VALID]}, HEAD)
