@@ -8,6 +8,7 @@
     ├── TargetError              the server, the model or the engine that was asked for is not there
     ├── MemoryStoreError         the memory store cannot be opened, read or written
     ├── RunFileError             a saved run or a journal is damaged, or is none
+    ├── ArmError                 the process of one arm of an A/B session cannot go on
     └── ModelError               an infrastructure fault while the model answered, never a wrong answer
         ├── ModelConnectionError     refused, unreachable or dropped before the answer began
         ├── ModelTimeoutError        the connect, the read or the overall deadline passed
@@ -82,6 +83,10 @@ class MemoryStoreError(AgentError):
 
 class RunFileError(AgentError):
     """A saved run or a journal is damaged, or is none. The message names the file, the place in it and the reason."""
+
+
+class ArmError(AgentError):
+    """The process of one arm of an A/B session cannot begin, ended, hung or talked nonsense. What was measured is journalled."""
 
 
 class ModelError(AgentError):

@@ -86,7 +86,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class Matched:
     """Two runs that are alike, and the tasks that both have measured. ``sequential`` runs may have been stopped when it suited."""
 
     base: Run
@@ -96,7 +96,7 @@ class Pair:
     stopped: bool
 
 
-def measure_change(pair: Pair, limit: Limit, series: Series) -> Change | None:
+def measure_change(pair: Matched, limit: Limit, series: Series) -> Change | None:
     """The change that a limit is about; ``None`` when there is no value for it."""
     if limit.metric in _RUNGS:
         return _validity(pair, limit, series)
@@ -114,7 +114,7 @@ def valid_epochs(run: Run, series: Series, tasks: Sequence[str], rung: Rung, *, 
     return list(counts.values())
 
 
-def _validity(pair: Pair, limit: Limit, series: Series) -> Change:
+def _validity(pair: Matched, limit: Limit, series: Series) -> Change:
     """Losses, so that an answer which was cut off speaks for no verdict: it counts as invalid where that keeps a run from passing,
     and as valid where that keeps it from failing.
     """
@@ -163,7 +163,7 @@ def _validity_hint(change: Change) -> str:
     return "" if change.spread is None else what_settles(change.spread, margin, tasks, change.epochs)
 
 
-def _tokens(pair: Pair, limit: Limit, series: Series) -> Change | None:
+def _tokens(pair: Matched, limit: Limit, series: Series) -> Change | None:
     """Prompt tokens of first attempts, compared exactly: they depend on nothing but the prompt."""
     base, head = (_prompt_tokens(run, series, pair.tasks) for run in (pair.base, pair.head))
     if not base:
@@ -189,7 +189,7 @@ def _prompt_tokens(run: Run, series: Series, tasks: Sequence[str]) -> Fraction:
     return sum((sum(values, Fraction()) / len(values) for values in by_task.values()), Fraction()) / len(by_task)
 
 
-def _time(pair: Pair, limit: Limit, series: Series) -> Change | None:
+def _time(pair: Matched, limit: Limit, series: Series) -> Change | None:
     """The ratio of the tasks' median times, over all trials that have one, valid or not."""
     base, head = (median_times(run, series, pair.tasks, _TIMES[limit.metric]) for run in (pair.base, pair.head))
     both = [task for task in base if task in head]

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from evals.figures import Figure, ShareFigure, TimeFigure, TokenFigure, share_figures, time_figures, token_figures
 from evals.flips import Flip, find_flips
-from evals.likeness import DEFAULT_CHANGED, Changed, Differences, differences, obstacles, same_session
+from evals.likeness import DEFAULT_CHANGED, Changed, Differences, differences, obstacles
+from evals.pair import from_one_session
 from evals.pertask import TaskRow, task_rows
 from evals.run import Run
 from evals.schedule import Series
@@ -133,7 +134,7 @@ def _compare_series(base: Run, head: Run, series: Series) -> SeriesComparison:
         common_tasks=sum(None not in (row.base, row.head) for row in rows),
         shares=share_figures(before, now),
         tokens=token_figures(before, now),
-        times=tuple(time_figures(base, head, series, one_session=same_session(base, head))),
+        times=tuple(time_figures(base, head, series, one_session=from_one_session(base, head))),
         flips=tuple(find_flips(series, before, now)),
         tasks=rows,
     )
@@ -141,7 +142,7 @@ def _compare_series(base: Run, head: Run, series: Series) -> SeriesComparison:
 
 def _notes(base: Run, head: Run) -> list[str]:
     notes = []
-    if not same_session(base, head):
+    if not from_one_session(base, head):
         notes.append("Times of two sessions are shown and never judged; pytest --ab measures both in one.")
     if not (base.stopped is None and head.stopped is None):
         notes.append("A run that was stopped when its verdict was settled has flattering intervals; the gate judges it by its own.")

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
+import agent
 from agent.artifact import schema
 from agent.prompts import Message, prompt_text
 from agent.sampling import Sampling
@@ -26,6 +27,9 @@ from evals.served import Served, hash_of, public_url
 from fixtures.data import Preference, Task
 
 ROOT = Path(__file__).parents[1]
+AGENT_ROOT = Path(str(agent.__file__)).parents[1]
+"""The tree of the agent: in an A/B session another one than the suite's."""
+
 PACKAGES = ("local-agent-evals", "mem0ai", "openai", "qdrant-client", "xllamacpp", "pytest", "pytest-benchmark")
 GRAMMARS = ("tree-sitter", "tree-sitter-bash", "tree-sitter-css", "tree-sitter-javascript", "tree-sitter-typescript")
 """What decides, with Python's own grammar, whether code parses."""
@@ -122,8 +126,8 @@ def _timing(target: Target, served: Served) -> dict[str, Any]:
 
 
 def _provenance(target: Target) -> dict[str, Any]:
-    commit = _printed("git", "-C", str(ROOT), "rev-parse", "HEAD")
-    status = _printed("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    commit = _printed("git", "-C", str(AGENT_ROOT), "rev-parse", "HEAD")
+    status = _printed("git", "-C", str(AGENT_ROOT), "status", "--porcelain", "--untracked-files=no")
     return {
         "commit": commit,
         "dirty": None if status is None else bool(status),
@@ -137,10 +141,11 @@ def _provenance(target: Target) -> dict[str, Any]:
 
 def _code_hash() -> str:
     """SHA-256 over the files that decide what is sent and how it is judged: the agent and the suite, without its own tests."""
-    folders = (ROOT / "agent", ROOT / "evals")
-    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".toml", ".json", ".txt"))
-    ours = [file for file in files if not {"selftest", "benchmarks"} & set(file.parts)]
-    return hash_of("".join(f"{file.relative_to(ROOT).as_posix()}\0{file.read_text(encoding='utf-8')}\0" for file in ours))
+    folders = ((AGENT_ROOT, "agent"), (ROOT, "evals"))
+    files = {file.relative_to(root): file for root, folder in folders for file in (root / folder).rglob("*")}
+    kinds, foreign = (".py", ".toml", ".json", ".txt"), {"selftest", "benchmarks"}
+    ours = sorted(name for name in files if name.suffix in kinds and not foreign & set(name.parts))
+    return hash_of("".join(f"{name.as_posix()}\0{files[name].read_text(encoding='utf-8')}\0" for name in ours))
 
 
 def _cpu_model() -> str | None:

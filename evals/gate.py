@@ -7,11 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from evals.changes import EARLY_PASS, Change, Pair, measure_change
+from evals.changes import EARLY_PASS, Change, Matched, measure_change
 from evals.evidence import excess_evidence, shortfall_evidence
 from evals.floors import judge_stack
-from evals.likeness import DEFAULT_CHANGED, Changed, Differences, common_tasks, differences, obstacles, same_session
+from evals.likeness import DEFAULT_CHANGED, Changed, Differences, common_tasks, differences, obstacles
 from evals.limits import Floor, Limit, Limits
+from evals.pair import from_one_session
 from evals.paired import holm
 from evals.run import Run
 from evals.schedule import Series
@@ -83,7 +84,7 @@ def judge(base: Run, head: Run, limits: Limits, changed: Collection[Changed] = D
     if reasons := obstacles(base, head, changed):
         return invalid(reasons, between)
     pair = pair_of(base, head)
-    level = LEVEL if same_session(base, head) else LEVEL / CHOSEN_OF
+    level = LEVEL if from_one_session(base, head) else LEVEL / CHOSEN_OF
     findings = _settled([*_measured(pair, limits), *_floors(pair, limits)], level)
     verdict = _overall(findings)
     return Verdict(verdict, _sentence(verdict, findings, pair), findings, (), between)
@@ -95,14 +96,14 @@ def invalid(reasons: Sequence[str], between: Differences | None = None) -> Verdi
     return Verdict("INVALID", f"nothing can be judged: {reasons[0]}{more}", (), tuple(reasons), between)
 
 
-def pair_of(base: Run, head: Run) -> Pair:
+def pair_of(base: Run, head: Run) -> Matched:
     """Two runs that are alike, cut to the tasks that both have measured."""
     tasks = common_tasks(base, head)
     sequential = base.settings.sequential or head.settings.sequential
-    return Pair(base, head, tasks, sequential, stopped=len(tasks) < len(head.settings.tasks))
+    return Matched(base, head, tasks, sequential, stopped=len(tasks) < len(head.settings.tasks))
 
 
-def _measured(pair: Pair, limits: Limits) -> list[Finding]:
+def _measured(pair: Matched, limits: Limits) -> list[Finding]:
     kind = pair.head.header.target.kind
     return [
         _finding(pair, limit, series)
@@ -111,7 +112,7 @@ def _measured(pair: Pair, limits: Limits) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _finding(pair: Pair, limit: Limit, series: Series) -> Finding:
+def _finding(pair: Matched, limit: Limit, series: Series) -> Finding:
     """What a limit amounts to as far as it alone can say; INCONCLUSIVE ones may become a FAIL."""
     name, change = f"{limit.metric}, {series}", measure_change(pair, limit, series)
     if change is None:
@@ -127,15 +128,15 @@ def _finding(pair: Pair, limit: Limit, series: Series) -> Finding:
     return Finding(name, "INCONCLUSIVE", open_question, change, change.p)
 
 
-def _why_not_judged(pair: Pair, limit: Limit) -> str:
+def _why_not_judged(pair: Matched, limit: Limit) -> str:
     if not limit.is_time:
         return ""
-    if not same_session(pair.base, pair.head):
+    if not from_one_session(pair.base, pair.head):
         return "times of two sessions are shown and not judged (pytest --ab judges them)"
     return "times of a run that was stopped early are not judged" if pair.stopped else ""
 
 
-def _floors(pair: Pair, limits: Limits) -> list[Finding]:
+def _floors(pair: Matched, limits: Limits) -> list[Finding]:
     kind, tasks = pair.head.header.target.kind, set(pair.tasks)
     found = []
     for series in pair.head.settings.series:
@@ -159,7 +160,7 @@ def _corrected(finding: Finding, adjusted: float, level: float) -> Finding:
     return replace(finding, verdict="FAIL", sentence=f"{said} (p = {adjusted:.2g})", adjusted_p=adjusted)
 
 
-def _floor_finding(pair: Pair, floor: Floor, series: Series, trials: Sequence[Trial]) -> Finding:
+def _floor_finding(pair: Matched, floor: Floor, series: Series, trials: Sequence[Trial]) -> Finding:
     judged = judge_stack(trials, floor, "")
     lenient = valid_share(trials, cut_off_is_valid=True)
     if not pair.sequential:
@@ -178,7 +179,7 @@ def _overall(findings: Sequence[Finding]) -> GateVerdict:
     return "PASS" if verdicts and set(verdicts) == {"PASS"} else "INCONCLUSIVE"
 
 
-def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Pair) -> str:
+def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Matched) -> str:
     judged = [finding for finding in findings if finding.verdict != "NOT JUDGED"]
     told = [finding for finding in judged if finding.verdict == verdict]
     size = f"{_counted(len(pair.tasks), 'task')} x {_counted(pair.head.settings.epochs, 'epoch')}"

@@ -6,6 +6,7 @@ writing, and a run that was cut off goes on in the same file.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -19,7 +20,7 @@ from typing import IO, Any, Self
 from agent.errors import RunFileError, SettingsError
 from agent.prompts import Message
 from evals.run import Header
-from evals.runfile import check, check_format, check_trial, messages_of, parse, read_bytes
+from evals.runfile import MOST_BYTES, check, check_format, check_trial, messages_of, parse, read_bytes
 from evals.schedule import TrialKey
 from evals.trials import Trial
 
@@ -161,11 +162,22 @@ def resume_command(journal: Path) -> str:
 
 
 def _can_go_on(file: Path) -> bool:
-    """Whether a file looks like the journal of a run that is not finished, by its first bytes and its last."""
+    """Whether a file looks like the journal of a run that is not finished and no arm of an A/B session, by its first line and its
+    last bytes.
+    """
     with file.open("rb") as lines:
-        begun = lines.read(len(_BEGUN)) == _BEGUN and b"\n" in lines.readline()
+        header = lines.readline(MOST_BYTES)
+        begun = header.startswith(_BEGUN) and header.endswith(b"\n") and not _is_of_ab(header)
         lines.seek(max(0, file.stat().st_size - len(_FINISHED)))
         return begun and lines.read() != _FINISHED
+
+
+def _is_of_ab(header: bytes) -> bool:
+    # Whatever else is wrong with it is said when the journal is read.
+    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        settings = json.loads(header)["run"]["settings"]
+        return settings.get("ab") is not None or settings.get("ab_model") is not None
+    return False
 
 
 def _not_written(file: Path, error: OSError) -> SettingsError:

@@ -20,7 +20,6 @@ _MAY_DIFFER: dict[Changed, tuple[str, ...]] = {
     "memory": ("identity.embedder", "identity.preferences:"),
 }
 _NEVER = ("identity.model.context_length:",)
-_BASE_SUFFIX = "-base"
 _MOST_NAMES = 8
 
 
@@ -55,11 +54,6 @@ def differences(base: Run, head: Run, changed: Collection[Changed]) -> Differenc
 def obstacles(base: Run, head: Run, changed: Collection[Changed]) -> list[str]:
     """Why nothing can be said about HEAD by comparing it with BASE, each with what to do about it; empty where something can."""
     return [*_unfit("BASE", base), *_unfit("HEAD", head), *_same(base, head), *_unlike(base, head, changed)]
-
-
-def same_session(base: Run, head: Run) -> bool:
-    """Whether both were measured in one A/B session, alternating, so that their times can be compared."""
-    return base.header.run == head.header.run + _BASE_SUFFIX
 
 
 def common_tasks(base: Run, head: Run) -> tuple[str, ...]:

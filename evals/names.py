@@ -10,7 +10,7 @@ from agent.errors import RunFileError
 from evals.baselines import find_baseline
 from evals.likeness import Changed
 from evals.run import Run
-from evals.runs import load_base_run, load_run
+from evals.runs import load_run
 
 LATEST, BASELINE, OTHER_ARM = "latest", "baseline", "ab"
 STORAGE = Path(".benchmarks")
@@ -36,7 +36,7 @@ def load_pair(base: str, head: str, changed: Collection[Changed], storage: Path,
     file = find_file(head, storage)
     judged = NamedRun(load_run(file), file)
     if base == OTHER_ARM:
-        return NamedRun(load_base_run(file), file), judged
+        return NamedRun(load_run(file, "base"), file), judged
     found = find_baseline(judged.run, changed, baselines) if base == BASELINE else find_file(base, storage)
     return NamedRun(load_run(found), found), judged
 

@@ -13,7 +13,7 @@ from agent.stacks import STACKS
 from agent.targets.options import add_target_options, chosen_model, chosen_target
 from agent.targets.target import split_embedder
 from evals.journal import LATEST, find_journal, read_journal, resume_command
-from evals.schedule import DEFAULT_SUITE, REGIMES, Regime, choose_stacks, choose_tasks
+from evals.schedule import BOTH_ARMS, DEFAULT_SUITE, REGIMES, Regime, choose_stacks, choose_tasks
 from evals.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,6 +66,19 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="RUN",
         help="go on with a run that is not complete: the newest one, or --resume=RUN by the name of its journal; its own"
         " options hold",
+    )
+    add(
+        "--ab",
+        dest="evals_ab",
+        metavar="REF",
+        help="A/B: also run the agent as it is at this commit, branch or tag, interleaved with the working tree's; tasks and suite"
+        " are the working tree's on both sides",
+    )
+    add(
+        "--ab-model",
+        dest="evals_ab_model",
+        metavar="NAME",
+        help="A/B: also run this model, interleaved with that of --model, on the same target",
     )
 
 
@@ -146,7 +159,9 @@ def resumed_journal(config: pytest.Config) -> Path | None:
 
     Raises:
         RunFileError: when it is not there.
+        SettingsError: when options are given that do not go together.
     """
+    _refuse_mixed(config)
     choice = config.getoption("evals_resume")
     return None if choice is None else find_journal(journal_folder(config), choice)
 
@@ -160,6 +175,11 @@ def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
             it was begun with.
     """
     before = read_journal(journal)
+    if before.header.settings.arms == BOTH_ARMS:
+        raise SettingsError(
+            f"The run {before.header.run} is one arm of an A/B session, and time can only be compared within one session."
+            " Next: begin a new one without --resume"
+        )
     if before.finished:
         raise SettingsError(f"The run {before.header.run} is complete and saved. Next: begin a new one without --resume")
     settings = before.header.settings
@@ -174,11 +194,12 @@ def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
 
 def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[str, Any]:
     """The fields of the settings that options were given for."""
-    tasks, suite, stacks, regime, max_tokens = (
-        option(f"evals_{name}") for name in ("tasks", "suite", "stacks", "regime", "max_tokens")
+    tasks, suite, stacks, regime, max_tokens, ref = (
+        option(f"evals_{name}") for name in ("tasks", "suite", "stacks", "regime", "max_tokens", "ab")
     )
     plain = {
-        name: option(f"evals_{name}") for name in ("target", "model", "embedder", "epochs", "seed", "deadline", "fault_budget")
+        name: option(f"evals_{name}")
+        for name in ("target", "model", "embedder", "epochs", "seed", "deadline", "fault_budget", "ab_model")
     }
     chosen = {
         "target": plain["target"] and plain["target"].rstrip("/"),
@@ -186,6 +207,7 @@ def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[st
         "suite": suite,
         "stacks": choose_stacks(stacks) if stacks else None,
         "regimes": _regimes(regime) if regime else None,
+        "ab": None if ref is None else _commit_of(ref),
         "sampling": None if max_tokens is None else replace(before.sampling, max_tokens=max_tokens),
     }
     return {name: value for name, value in (plain | chosen).items() if value is not None}
@@ -195,11 +217,26 @@ def _regimes(choice: str) -> tuple[Regime, ...]:
     return tuple(regime for regime in REGIMES if choice in (regime, BOTH))
 
 
+def _commit_of(ref: str) -> str:
+    from evals.worktree import commit_of
+
+    return commit_of(ref)
+
+
+def _refuse_mixed(config: pytest.Config) -> None:
+    resumed, ab, ab_model = (config.getoption(f"evals_{name}") is not None for name in ("resume", "ab", "ab_model"))
+    if ab and ab_model:
+        raise SettingsError("--ab and --ab-model are two questions: what differs must be one thing. Next: run them one by one")
+    if resumed and (ab or ab_model):
+        raise SettingsError("--resume does not go with --ab or --ab-model: time can only be compared within one session")
+
+
 def _refuse_impossible(settings: Settings) -> None:
     rules = (
         ("--epochs is a number from 1 to 100000", settings.epochs, 1 <= settings.epochs <= 100_000),
         ("--max-tokens is 1 or more", settings.sampling.max_tokens, settings.sampling.max_tokens >= 1),
         ("--deadline is more than 0 and at most 86400 seconds", settings.deadline, 0 < settings.deadline <= 86_400),
+        ("--ab-model is the name of a model", repr(settings.ab_model), settings.ab_model != ""),
         ("--fault-budget is a share from 0 to 1", settings.fault_budget, 0 <= settings.fault_budget <= 1),
     )
     for rule, value, holds in rules:

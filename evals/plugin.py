@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.errors import AgentError, SettingsError
+from agent.errors import AgentError, ArmError, SettingsError
 from agent.stacks import STACKS
 from evals.floors import Judgement, judge_run
-from evals.journal import resume_command
 from evals.limits import Limits, load_limits
 from evals.options import (
     add_options,
@@ -30,7 +29,7 @@ from evals.schedule import PlannedTrial, Series, choose_tasks, plan
 from evals.settings import Settings
 
 if TYPE_CHECKING:
-    from agent.targets.target import Target
+    from evals.arms import Arms
     from evals.live import LiveRun
 
 SELF_TESTS = Path(__file__).with_name("selftest")
@@ -45,8 +44,13 @@ class _State:
     limits: Limits
     resumed: Path | None = None
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    run: LiveRun | None = None
+    arms: Arms | None = None
     progress: Progress | None = None
+
+    @property
+    def run(self) -> LiveRun | None:
+        """The run that the aggregates are about: in an A/B session the head's."""
+        return None if self.arms is None else self.arms.head
 
 
 _STATE = pytest.StashKey[_State]()
@@ -113,14 +117,14 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     _refuse_other_order(items, state.planned)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     try:
-        state.run, target = state.opened.enter_context(_open(session.config, state))
+        state.arms = arms = state.opened.enter_context(_open(session.config, state))
     except AgentError as error:
         raise pytest.UsageError(str(error)) from error
-    done, total = state.run.answered, len(state.planned)
+    done, total = arms.answered, len(state.planned)
     state.progress = Progress(total=total, done=done)
-    going_on = f"going on with run {state.run.header.run}: {done} of {total} trials are there" if state.resumed else ""
+    going_on = f"going on with run {arms.head.header.run}: {done} of {total} trials are there" if state.resumed else ""
     if reporter is not None:
-        reporter.write_line("\n".join(filter(None, [target.note, going_on, f"target: {target}"])))
+        reporter.write_line("\n".join(filter(None, [arms.note, going_on, f"target: {arms.title}"])))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -128,22 +132,23 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Show the status line below the dots while a trial runs; count the trial, and stop above the budget of faults."""
     state = item.config.stash[_STATE]
     planned = getattr(item, "callspec", None) and item.callspec.params.get("planned")  # type: ignore[attr-defined]
-    if state.run is None or state.progress is None or planned is None:
+    if state.arms is None or state.progress is None or planned is None:
         return (yield)
-    earlier = state.run.by_key.get(planned.key)
+    earlier = state.arms.found(planned)
     try:
         with _status(item.config, state.progress.line(planned, time.monotonic())):
             return (yield)
-    except SettingsError as error:
-        # The journal cannot be written: going on would measure what may be lost.
-        item.session.shouldstop = f"{error}, then {resume_command(state.run.journal.file)}"
+    except (SettingsError, ArmError) as error:
+        # The journal cannot be written: going on would measure what may be lost. Or nobody is there to measure.
+        then = ", then" if "Next: " in str(error) else ". Next:"
+        item.session.shouldstop = f"{error}{then} {state.arms.next_command}"
         pytest.fail(str(error), pytrace=False)
     finally:
-        trial = state.run.by_key.get(planned.key)
+        trial = state.arms.found(planned)
         if trial is not None and trial is not earlier:
-            state.progress.add(trial)
-        if state.run.over_budget:
-            item.session.shouldstop = _over_budget(state.run)
+            state.progress.add(trial, planned.arm)
+        if state.arms.over_budget:
+            item.session.shouldstop = _over_budget(state.arms)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -155,14 +160,14 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     run = None if state.run is None else state.run.result()
     try:
         if selects_live(session.config):
-            saving.prepare(session.config, run)
+            saving.prepare(session.config, run, measured=state.arms is not None and state.arms.measured)
         result = yield
-        if run is not None and run.trials and saving.saved_file(session.config) is None:
+        if state.arms is not None and state.arms.measured and saving.saved_file(session.config) is None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif state.run is not None and run is not None and run.complete:
+        elif state.arms is not None and all(arm.result().complete for arm in state.arms.runs):
             # Without this line the run could only be saved again.
             with contextlib.suppress(SettingsError):
-                state.run.journal.finish()
+                state.arms.finish()
         return result
     finally:
         state.opened.close()
@@ -178,40 +183,41 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add the trials, once, to the saved run."""
-    from evals.runs import saved_part
-
     state = config.stash[_STATE]
-    if state.run is not None:
-        run = state.run.result()
-        judgements = {str(series): judged.to_dict() for series, judged in judge_run(run, state.limits).items()}
-        output_json["evals"] = saved_part(run, judgements)
+    if state.arms is not None:
+        output_json |= state.arms.saved(state.limits)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the stacks side by side, and where everything was saved."""
     state = config.stash[_STATE]
-    if state.run is None or not state.run.by_key:
+    if state.arms is None or not state.arms.measured:
         return
     from evals.saving import saved_file, why_unsaved
-    from evals.summary import summary_lines
 
-    run, width, command = state.run.result(), terminalreporter._tw.fullwidth, resume_command(state.run.journal.file)
     terminalreporter.section("evals")
-    for line in summary_lines(run, judge_run(run, state.limits), width, resume_command=command):
+    for line in state.arms.summary(state.limits, terminalreporter._tw.fullwidth):
         terminalreporter.write_line(line)
     saved = saved_file(config)
     where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
-    terminalreporter.write_line(f"saved: {where}, journal: {_relative(state.run.journal.file)}")
+    journals = ", ".join(_relative(run.journal.file) for run in state.arms.runs)
+    terminalreporter.write_line(f"saved: {where}, journal: {journals}")
 
 
 @pytest.fixture(scope="session")
-def live(request: pytest.FixtureRequest) -> LiveRun:
-    """The open live run."""
-    run = request.config.stash[_STATE].run
-    if run is None:
+def arms(request: pytest.FixtureRequest) -> Arms:
+    """The open live runs: one, or the two of an A/B session."""
+    arms = request.config.stash[_STATE].arms
+    if arms is None:
         pytest.fail("there is no live run; start one with: pytest evals/ -m live", pytrace=False)
-    return run
+    return arms
+
+
+@pytest.fixture(scope="session")
+def live(arms: Arms) -> LiveRun:
+    """The open live run; in an A/B session the head's."""
+    return arms.head
 
 
 @pytest.fixture
@@ -224,7 +230,8 @@ def _state(config: pytest.Config) -> _State:
     resumed = resumed_journal(config)
     settings = settings_of(config) if resumed is None else settings_of_resumed(config, resumed)
     stacks = [STACKS[name] for name in settings.stacks]
-    planned = plan(choose_tasks(settings.tasks), stacks, settings.epochs, settings.seed, settings.regimes)
+    tasks, arms = choose_tasks(settings.tasks), settings.arms
+    planned = plan(tasks, stacks, settings.epochs, settings.seed, settings.regimes, arms=arms)
     return _State(settings, planned, load_limits(), resumed)
 
 
@@ -236,11 +243,11 @@ def _status(config: pytest.Config, line: str) -> contextlib.AbstractContextManag
     return shown_below(writer._file, line, column=writer.width_of_current_line, width=writer.fullwidth)
 
 
-def _over_budget(run: LiveRun) -> str:
-    first = run.result().faulted[0].fault
+def _over_budget(arms: Arms) -> str:
+    first = min((trial for run in arms.runs for trial in run.result().faulted), key=lambda trial: trial.started)
     return (
-        f"more than {run.settings.faults_allowed} trials met an infrastructure fault, the first one {first}."
-        f" Next: mend the server, then {resume_command(run.journal.file)}"
+        f"more than {arms.head.settings.faults_allowed} trials met an infrastructure fault, the first one {first.fault}."
+        f" Next: mend the server, then {arms.next_command}"
     )
 
 
@@ -254,11 +261,10 @@ def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, .
         )
 
 
-def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[tuple[LiveRun, Target]]:
-    from evals.opening import open_run
+def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[Arms]:
+    from evals.arms import open_arms
 
-    folder = journal_folder(config)
-    return open_run(state.settings, state.planned, journals=folder, resumed=state.resumed)
+    return open_arms(state.settings, state.planned, journals=journal_folder(config), resumed=state.resumed)
 
 
 def _relative(file: Path) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from evals.schedule import PlannedTrial, Series
+from evals.schedule import Arm, PlannedTrial
 from evals.trials import Trial
 
 
@@ -21,21 +21,22 @@ class Progress:
     done: int = 0
     started: float = field(default_factory=time.monotonic)
     measured: int = 0
-    valid: dict[Series, tuple[int, int]] = field(default_factory=dict)
+    valid: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, trial: Trial) -> None:
+    def add(self, trial: Trial, arm: Arm = "head") -> None:
         """Count a trial that was just measured."""
         self.done += 1
         self.measured += 1
         if trial.fault is None:
-            valid, answered = self.valid.get(trial.series, (0, 0))
-            self.valid[trial.series] = (valid + trial.last.valid, answered + 1)
+            series = f"{trial.series}-base" if arm == "base" else str(trial.series)
+            valid, answered = self.valid.get(series, (0, 0))
+            self.valid[series] = (valid + trial.last.valid, answered + 1)
 
     def line(self, planned: PlannedTrial, now: float) -> str:
         """The status while ``planned`` runs, at the moment ``now`` of :func:`time.monotonic`."""
         elapsed = now - self.started
         left = f"{clock_time(elapsed / self.measured * (self.total - self.done))} left" if self.measured else "time left unknown"
-        valid = ", ".join(f"{series} {counts[0] / counts[1]:.0%}" for series, counts in sorted(self.valid.items(), key=str))
+        valid = ", ".join(f"{series} {counts[0] / counts[1]:.0%}" for series, counts in sorted(self.valid.items()))
         return " | ".join(
             part
             for part in (

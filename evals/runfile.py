@@ -27,6 +27,10 @@ MOST_BYTES = 128 * 2**20
 """The largest file that is read: 10,000 trials take about a third of it."""
 
 
+Source = Path | str
+"""A file, or what else the bytes come from, as an error names it."""
+
+
 def read_bytes(file: Path, opened: IO[bytes] | None = None) -> bytes:
     """The whole file, if it is not too large.
 
@@ -46,7 +50,7 @@ def read_bytes(file: Path, opened: IO[bytes] | None = None) -> bytes:
     return content
 
 
-def parse(file: Path, place: str, content: bytes) -> Any:
+def parse(source: Source, place: str, content: bytes) -> Any:
     """Strict JSON in UTF-8; ``place`` says where in the file it stands, and is empty for the whole of it.
 
     Raises:
@@ -57,18 +61,18 @@ def parse(file: Path, place: str, content: bytes) -> Any:
         value = strict_json.loads(content.decode())
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise RunFileError(f"{file}: {at}it holds half a character ({error.object[error.start]!a}), which is no text") from error
+        raise RunFileError(f"{source}: {at}it holds half a character ({error.object[error.start]!a}), which is no text") from error
     except UnicodeDecodeError as error:
-        raise RunFileError(f"{file}: {at}byte {error.start}: it is no UTF-8") from error
+        raise RunFileError(f"{source}: {at}byte {error.start}: it is no UTF-8") from error
     except json.JSONDecodeError as error:
         where = f"{at}column {error.colno}" if place else f"line {error.lineno}, column {error.colno}"
-        raise RunFileError(f"{file}: {where}: {error.msg}; it is damaged or cut off") from error
+        raise RunFileError(f"{source}: {where}: {error.msg}; it is damaged or cut off") from error
     except RecursionError as error:
-        raise RunFileError(f"{file}: {at}it is nested too deeply") from error
+        raise RunFileError(f"{source}: {at}it is nested too deeply") from error
     return value
 
 
-def check(file: Path, place: str, value: Any, definition: str) -> None:
+def check(source: Source, place: str, value: Any, definition: str) -> None:
     """Check a value against one definition of the schema.
 
     Raises:
@@ -77,10 +81,10 @@ def check(file: Path, place: str, value: Any, definition: str) -> None:
     error = next(iter(_validator(definition).iter_errors(value)), None)
     if error is not None:
         message = error.message if len(error.message) <= 200 else f"{error.message[:199]}…"
-        raise RunFileError(f"{file}: {place}{error.json_path.removeprefix('$')}: {message}")
+        raise RunFileError(f"{source}: {place}{error.json_path.removeprefix('$')}: {message}")
 
 
-def check_format(file: Path, place: str, saved: Any) -> None:
+def check_format(source: Source, place: str, saved: Any) -> None:
     """Refuse a file of another format, before anything else is said about it.
 
     Raises:
@@ -89,10 +93,10 @@ def check_format(file: Path, place: str, saved: Any) -> None:
     # Format 1 called it so.
     found = saved.get("format", saved.get("version")) if isinstance(saved, dict) else None
     if found != FORMAT:
-        raise RunFileError(f"{file}: {place}: it has format {found}, and this version reads format {FORMAT} alone")
+        raise RunFileError(f"{source}: {place}: it has format {found}, and this version reads format {FORMAT} alone")
 
 
-def messages_of(file: Path, place: str, saved: dict[str, Any]) -> dict[str, Message]:
+def messages_of(source: Source, place: str, saved: dict[str, Any]) -> dict[str, Message]:
     """The messages under their hashes.
 
     Raises:
@@ -101,11 +105,11 @@ def messages_of(file: Path, place: str, saved: dict[str, Any]) -> dict[str, Mess
     messages = {name: Message(**message) for name, message in saved.items()}
     for name, message in messages.items():
         if message_hash(message) != name:
-            raise RunFileError(f"{file}: {place}: message {name} has another content than its hash says")
+            raise RunFileError(f"{source}: {place}: message {name} has another content than its hash says")
     return messages
 
 
-def check_trial(file: Path, place: str, trial: Trial, messages: Mapping[str, Message]) -> None:
+def check_trial(source: Source, place: str, trial: Trial, messages: Mapping[str, Message]) -> None:
     """Check what a schema cannot say of a trial.
 
     Raises:
@@ -114,10 +118,10 @@ def check_trial(file: Path, place: str, trial: Trial, messages: Mapping[str, Mes
     attempts = [*trial.attempts, *(attempt for fault in trial.faults for attempt in fault.attempts)]
     sent = [*(attempt.messages for attempt in attempts), *(fault.messages for fault in trial.faults)]
     if lost := set(itertools.chain(*sent)) - messages.keys():
-        raise RunFileError(f"{file}: {place}: message {min(lost)} is not among the messages")
+        raise RunFileError(f"{source}: {place}: message {min(lost)} is not among the messages")
     for completion in (attempt.completion for attempt in attempts):
         if completion.ttft is not None and completion.ttft > completion.latency:
-            raise RunFileError(f"{file}: {place}: a TTFT of {completion.ttft} s is longer than its latency")
+            raise RunFileError(f"{source}: {place}: a TTFT of {completion.ttft} s is longer than its latency")
 
 
 @functools.cache

@@ -65,17 +65,17 @@ def run_tag() -> str:
     return str(get_tag())
 
 
-def prepare(config: pytest.Config, run: Run | None) -> None:
+def prepare(config: pytest.Config, run: Run | None, *, measured: bool) -> None:
     """Before pytest-benchmark saves: record what no item recorded, and have the run saved atomically, also where no time counts.
 
-    Without a run, or an entry, it is kept from saving, since it would only warn.
+    When nothing was ``measured`` in the session, it is kept from saving, since it would only warn.
     """
     session = _session(config)
     make_atomic(session)
     if run is not None:
         _record_left_out(config, run)
     if not session.benchmarks:
-        if run is not None and run.trials:
+        if measured:
             save_without_entries(config)
         session.autosave = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from agent.errors import SettingsError
@@ -19,6 +19,11 @@ Regime = Literal["warm", "cold"]
 every prompt, so that nothing but the template's opening can be reused."""
 
 REGIMES: tuple[Regime, ...] = get_args(Regime)
+
+Arm = Literal["head", "base"]
+"""A side of an A/B session: ``base`` is what is compared with. Every run without a comparison is ``head``."""
+
+BOTH_ARMS: tuple[Arm, ...] = ("base", "head")
 
 TrialKey = tuple[int, str, str, Regime]
 """What tells a trial from every other one of its run: epoch, task, stack and regime."""
@@ -37,46 +42,100 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrial:
-    """One stack on one task in one epoch (counted from 1) and one regime."""
+    """One stack on one task in one epoch (counted from 1) and one regime, on one arm of the session."""
 
     epoch: int
     task: Task
     stack: Stack
     regime: Regime = "warm"
+    arm: Arm = "head"
 
     @property
     def key(self) -> TrialKey:
-        """What tells it from every other trial of the run."""
+        """What tells it from every other trial of the run; each arm has a run of its own."""
         return self.epoch, self.task.id, self.stack.name, self.regime
 
     def __str__(self) -> str:
-        return f"e{self.epoch}-{self.task.id}-{self.stack.name}-{self.regime}"
+        arm = "-base" if self.arm == "base" else ""
+        return f"e{self.epoch}-{self.task.id}-{self.stack.name}-{self.regime}{arm}"
 
 
 def plan(
-    tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int, regimes: Sequence[Regime] = ("warm",)
+    tasks: Sequence[Task],
+    stacks: Sequence[Stack],
+    epochs: int,
+    seed: int,
+    regimes: Sequence[Regime] = ("warm",),
+    *,
+    arms: Sequence[Arm] = ("head",),
 ) -> tuple[PlannedTrial, ...]:
-    """Every epoch of every task with every stack in every regime, in the order to run them.
+    """Every epoch of every task with every stack in every regime on every arm, in the order to run them.
 
     The stacks of one (epoch, task) follow each other at once, so that drift of the machine meets them alike. Which of them goes
     first is shuffled by ``seed`` and balanced: over the run every stack stands in every place equally often, up to one. The
     regimes of an epoch are two blocks, since a cold prompt between two warm ones would empty the cache that the second one is to
     meet; which block goes first alternates from epoch to epoch, and both have the same order of stacks.
+
+    With two arms the stacks take two turns, each stack on one arm and then on the other; see :func:`_in_turns`.
     """
+    orders = _alone(tasks, stacks, epochs, seed) if len(arms) == 1 else _in_turns(tasks, stacks, epochs, seed, arms)
+    return tuple(
+        replace(trial, regime=regime)
+        for index, in_epoch in enumerate(orders)
+        for regime in (regimes if index % 2 == 0 else tuple(reversed(regimes)))
+        for trial in in_epoch
+    )
+
+
+_Order = list[list[PlannedTrial]]
+"""The trials of every epoch, in their order."""
+
+
+def _alone(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int) -> _Order:
     groups = [(epoch, task) for epoch in range(1, epochs + 1) for task in tasks]
     rotations = [index % len(stacks) for index in range(len(groups))]
     random.Random(f"order {seed}").shuffle(rotations)  # noqa: S311 - an order, not a secret
-    ordered = [
-        (epoch, task, (*stacks[rotation:], *stacks[:rotation])) for (epoch, task), rotation in zip(groups, rotations, strict=True)
+    trials = [
+        PlannedTrial(epoch, task, stack)
+        for (epoch, task), rotation in zip(groups, rotations, strict=True)
+        for stack in (*stacks[rotation:], *stacks[:rotation])
     ]
-    epochs_of_tasks = [ordered[start : start + len(tasks)] for start in range(0, len(ordered), len(tasks) or 1)]
-    return tuple(
-        PlannedTrial(epoch, task, stack, regime)
-        for index, in_epoch in enumerate(epochs_of_tasks)
-        for regime in (regimes if index % 2 == 0 else tuple(reversed(regimes)))
-        for epoch, task, rotated in in_epoch
-        for stack in rotated
-    )
+    size = len(tasks) * len(stacks)
+    return [trials[start : start + size] for start in range(0, len(trials), size or 1)]
+
+
+def _in_turns(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int, arms: Sequence[Arm]) -> _Order:
+    """Both arms, so that neither profits from what the server cached before.
+
+    The order of stacks, drawn by ``seed``, is the same throughout: no stack follows itself, where its prompts have the most in
+    common. Which arm goes first changes in the middle of every epoch and nowhere else: between those places both trials of a pair
+    follow the same stack, and both on their own arm or both on the other one. For every stack each arm goes first equally often,
+    up to one.
+    """
+    rng = random.Random(f"arms {seed}")  # noqa: S311 - an order, not a secret
+    rotation, first = rng.randrange(len(stacks)), rng.randrange(len(arms))
+    rotated, blocks = (*stacks[rotation:], *stacks[:rotation]), _blocks(tasks, len(stacks))
+    half = (len(blocks) + 1) // 2
+    return [
+        [
+            PlannedTrial(epoch, task, stack, arm=arms[(first + epoch + (index >= half) + turn + place + number) % len(arms)])
+            for index, block in enumerate(blocks)
+            for turn in range(len(arms))
+            for place, task in enumerate(block)
+            for number, stack in enumerate(rotated)
+        ]
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def _blocks(tasks: Sequence[Task], stacks: int) -> list[Sequence[Task]]:
+    """The tasks that take their turns together: one alone, or two of a single stack, since a prompt that followed itself would be
+    cached as a whole. An odd one joins the last two.
+    """
+    if stacks > 1 or len(tasks) < 2:
+        return [[task] for task in tasks]
+    starts = range(0, len(tasks) - 1, 2)
+    return [tasks[start : start + 2 if start + 3 < len(tasks) else len(tasks)] for start in starts]
 
 
 def task_order(tasks: Sequence[str], seed: int, *, sequential: bool) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from agent.sampling import Sampling
-from evals.schedule import Regime, Series
+from evals.schedule import BOTH_ARMS, Arm, Regime, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class Settings:
     ``suite`` is the suite that was asked for by name, and ``tasks`` are its tasks, or those that were chosen from it. A
     ``sequential`` run finishes all epochs of a task before the next one, so that it may stop as soon as its verdict is settled.
     ``seed`` is the run's, of the order and of sampling; ``deadline`` is in seconds, for one call; ``fault_budget`` is the share of
-    trials that may end in an infrastructure fault before the run stops.
+    trials that may end in an infrastructure fault before the run stops. In an A/B session ``ab`` is the commit of the other arm's
+    agent, or ``ab_model`` the model of the head arm; both arms have the same settings.
     """
 
     target: str = "auto"
@@ -32,6 +33,13 @@ class Settings:
     sampling: Sampling = field(default_factory=Sampling)
     suite: str | None = None
     sequential: bool = False
+    ab: str | None = None
+    ab_model: str | None = None
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms of the session: both in an A/B session."""
+        return ("head",) if self.ab is None and self.ab_model is None else BOTH_ARMS
 
     @property
     def series(self) -> tuple[Series, ...]:
@@ -40,8 +48,8 @@ class Settings:
 
     @property
     def faults_allowed(self) -> int:
-        """How many trials may end in a fault: the budget's share of all, but at least two."""
-        return max(2, int(self.fault_budget * len(self.series) * len(self.tasks) * self.epochs))
+        """How many trials of the session may end in a fault: the budget's share of all, but at least two."""
+        return max(2, int(self.fault_budget * len(self.series) * len(self.tasks) * self.epochs * len(self.arms)))
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON can hold them."""

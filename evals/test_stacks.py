@@ -12,6 +12,7 @@ from evals.schedule import PlannedTrial, Series
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    from evals.arms import Arms
     from evals.floors import Judgement
     from evals.live import LiveRun
     from evals.metrics import Metric
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 
-def test_trial(planned: PlannedTrial, live: LiveRun) -> None:
+def test_trial(planned: PlannedTrial, arms: Arms) -> None:
     """One stack answers one task once. It records; an invalid answer is no failure, since one sampled answer proves nothing."""
-    trial = live.measure(planned)
+    trial = arms.measure(planned)
     if trial.fault is not None:
         pytest.fail(f"infrastructure fault, not an answer, in {len(trial.faults)} tries: {trial.fault}", pytrace=False)
     if not trial.last.valid:

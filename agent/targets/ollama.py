@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,20 @@ def describe(url: str, model: str) -> LoadedModel:
         context_length=loaded.get("context_length"),
         gpu_share=in_video_memory / size if size and in_video_memory is not None else None,
     )
+
+
+def check_loaded_together(url: str, models: Sequence[str], *, others: int = 0) -> None:
+    """Check that all models are loaded at this moment; ``others`` is how many more must be, for what is to be run next.
+
+    Raises:
+        TargetError: when one of them is not, since loading it again would count as its time.
+    """
+    loaded = {str(model.get("name")) for model in _models(url, "/api/ps", tuple(models))}
+    if missing := [model for model in models if _tagged(model) not in loaded]:
+        raise TargetError(
+            f"Ollama at {url} does not keep {' and '.join(models)} loaded together: {' and '.join(missing)} was put out."
+            f" Next: set OLLAMA_MAX_LOADED_MODELS={len(models) + others}, with memory enough for them, and restart Ollama"
+        )
 
 
 def digest(url: str, model: str) -> str | None:

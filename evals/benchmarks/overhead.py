@@ -63,14 +63,15 @@ class Interleaver:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Get hold of the open run."""
-        self.run = getattr(item, "funcargs", {}).get("live", self.run)
+        arms = getattr(item, "funcargs", {}).get("arms")
+        self.run = self.run if arms is None else arms.head
         return (yield)
 
     def _bare(self, run: LiveRun, trial: Trial) -> float:
         """The seconds that the trial's one request takes in a loop over openai's stream, and nothing else."""
         create: Any = self.client.chat.completions.create
         sampling = run.settings.sampling
-        messages = [run.messages.known[name].to_dict() for name in trial.first.messages]
+        messages = [run.messages[name].to_dict() for name in trial.first.messages]
         started = time.perf_counter()
         stream = create(
             model=run.header.target.model,

@@ -47,10 +47,10 @@ def trial(
 
 
 def settings(
-    *tasks: str, stacks: tuple[str, ...] = ("naive",), epochs: int = 1, regimes: tuple[Regime, ...] = ("warm",)
+    *tasks: str, stacks: tuple[str, ...] = ("naive",), epochs: int = 1, regimes: tuple[Regime, ...] = ("warm",), seed: int = 0
 ) -> Settings:
     """What a run was asked for."""
-    return Settings("embedded", None, None, stacks, tasks or ("a",), epochs, 0, regimes)
+    return Settings("embedded", None, None, stacks, tasks or ("a",), epochs, seed, regimes)
 
 
 def saved_file(run: Run) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Finished:
         return load_run(file)
 
 
-def pytest_session(storage: Path | None, *arguments: str, environment: dict[str, str] | None = None) -> Finished:
+def pytest_session(storage: Path | None, *arguments: str, environment: dict[str, str] | None = None, root: Path = ROOT) -> Finished:
     """Run pytest on ``evals/`` from the root of the project, saving only below ``storage`` (``None``: without pytest-benchmark)."""
     where = [f"--benchmark-storage=file://{storage}"] if storage else []
     cache = [] if any("cache_dir" in argument for argument in arguments) else ["-p", "no:cacheprovider"]
@@ -56,7 +56,7 @@ def pytest_session(storage: Path | None, *arguments: str, environment: dict[str,
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("EVALS_", "OLLAMA_", "PYTEST_"))}
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=root,
         env=clean | {"COLUMNS": "200"} | (environment or {}),
         capture_output=True,
         text=True,

@@ -19,7 +19,7 @@ class OllamaDouble:
 
     ``loaded`` are the models that were preloaded, with the ``keep_alive`` they were given. ``kept_turns`` is how many of the last
     turns fit into its context: the older ones are dropped, with HTTP 200, as Ollama does. ``renders`` says whether it knows
-    ``_debug_render_only``.
+    ``_debug_render_only``. ``most_loaded`` is how many models it keeps loaded: one more puts the oldest out.
     """
 
     server: ScriptedServer
@@ -29,6 +29,7 @@ class OllamaDouble:
     loaded: dict[str, Any] = field(default_factory=dict)
     kept_turns: int | None = None
     renders: bool = True
+    most_loaded: int = 9
 
     def tags(self, _: dict[str, Any]) -> Response:
         """The models that are present."""
@@ -45,6 +46,8 @@ class OllamaDouble:
         if name not in self.models:
             return as_json({"error": f"model '{body['model']}' not found"}, 404)
         self.loaded[name] = body.get("keep_alive")
+        for oldest in [*self.loaded][: -self.most_loaded]:
+            del self.loaded[oldest]
         return as_json(
             {"model": body["model"], "created_at": "2026-01-01T00:00:00Z", "response": "", "done": True, "done_reason": "load"}
         )

@@ -1,4 +1,4 @@
-"""Live runs inside the test's process, against a scripted server, without pytest and without memory."""
+"""Live runs inside the test's process, against a scripted server, without pytest and, unless a test gives one, without memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agent.loop import Agent
+from agent.memory import Memory
 from agent.model import OpenAIModel, Timeouts
 from agent.stacks import STACKS
 from evals.journal import Journal
 from evals.live import LiveRun
+from evals.measurer import AgentMeasurer
 from evals.observer import ObservedModel
 from evals.schedule import PlannedTrial, Regime, plan
 from evals.selftest.factories import header, settings
@@ -35,6 +37,7 @@ def scripted_run(
     timeouts: Timeouts = HASTY,
     context_length: int | None = None,
     pauses: tuple[float, ...] = (0.0, 0.0),
+    memory: Memory | None = None,
 ) -> Iterator[LiveRun]:
     """A run on the server at ``url``, whose journal stands in ``folder``."""
     regimes = tuple(dict.fromkeys(trial.regime for trial in planned))
@@ -46,5 +49,5 @@ def scripted_run(
         contextlib.closing(Journal.create(folder, head.run, head)) as journal,
     ):
         observed = ObservedModel(model, TruncationWatch(context_length, "Next: serve it with a longer context"))
-        agent = Agent(observed, None, load_history(), read_only=True)
-        yield LiveRun(head, planned, agent, observed, journal, pauses=pauses)
+        agent = Agent(observed, memory, load_history(), read_only=True)
+        yield LiveRun(head, planned, AgentMeasurer(asked, agent, observed, pauses=pauses), journal)

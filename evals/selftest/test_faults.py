@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from agent.errors import MemoryStoreError
-from agent.loop import Agent
 from agent.memory import Context
 from evals.journal import read_journal
 from evals.live import LiveRun
@@ -187,9 +186,8 @@ def test_what_was_measured_before_a_fault_is_kept(tmp_path: Path) -> None:
 
     with (
         scripted_server({CHAT: chat}) as server,
-        scripted_run(server.url, tmp_path, planned_trials(1, stack="optimized")) as run,
+        scripted_run(server.url, tmp_path, planned_trials(1, stack="optimized"), memory=OneFact()) as run,
     ):
-        run.agent = Agent(run.model, OneFact(), read_only=True)
         (trial,) = measured(run)
     assert trial.attempts == ()
     for fault in trial.faults:
@@ -216,11 +214,11 @@ class OneFact:
 
 def test_a_fault_of_memory_is_a_fault(tmp_path: Path) -> None:
     """A look-up that fails is recorded like a fault of the server, without a call."""
+    locked = OneFact(MemoryStoreError("locked"))
     with (
         scripted_server({CHAT: valid}) as server,
-        scripted_run(server.url, tmp_path, planned_trials(1, stack="optimized")) as run,
+        scripted_run(server.url, tmp_path, planned_trials(1, stack="optimized"), memory=locked) as run,
     ):
-        run.agent = Agent(run.model, OneFact(MemoryStoreError("locked")), read_only=True)
         (trial,) = measured(run)
         assert server.bodies(CHAT) == []
     assert [(fault.kind, fault.message, fault.messages) for fault in trial.faults] == [("MemoryStoreError", "locked", ())] * 3

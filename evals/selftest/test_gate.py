@@ -16,6 +16,7 @@ from evals.fingerprint import Fingerprint
 from evals.gate import Finding, Verdict, judge
 from evals.likeness import Changed
 from evals.limits import Floor, Limit, Limits
+from evals.pair import arm_run_id
 from evals.run import Run
 from evals.selftest.factories import CUT_OFF, TIMEOUT, run_of, trial
 
@@ -48,6 +49,13 @@ def with_times(one: Run, factor: float, name: str) -> Run:
 
 def _timed(attempt: Any, seconds: float) -> Any:
     return replace(attempt, completion=replace(attempt.completion, ttft=seconds / 2, first_token=seconds / 2, latency=seconds))
+
+
+def in_one_session(base: Run, head: Run) -> tuple[Run, Run]:
+    """Both runs as the arms of one A/B session."""
+    settings = replace(head.settings, ab="0" * 40)
+    named = replace(base.header, run=arm_run_id(head.header.run, "base"), settings=settings)
+    return replace(base, header=named), replace(head, header=replace(head.header, settings=settings))
 
 
 def with_identity(one: Run, **identity: Any) -> Run:
@@ -133,8 +141,7 @@ def test_a_third_of_the_level_guards_against_a_chosen_baseline() -> None:
     """Five tasks lost of 64 fail at 5 %, but not at a third of it, which guards a baseline that may be the best of three."""
     base, head = run(64, name="base"), run(59)
     assert judge(base, head, Limits((), (replace(VALIDITY, margin=0.1),))).verdict == "INCONCLUSIVE"
-    one_session = replace(base, header=replace(base.header, run="head-base"))
-    assert judge(one_session, head, Limits((), (replace(VALIDITY, margin=0.1),))).verdict == "FAIL"
+    assert judge(*in_one_session(base, head), Limits((), (replace(VALIDITY, margin=0.1),))).verdict == "FAIL"
 
 
 def test_several_limits_are_corrected_by_holm() -> None:
@@ -181,7 +188,7 @@ def test_tokens_are_compared_exactly(tokens: int, verdict: str) -> None:
 def test_times_of_one_session_are_judged(factor: float, spread: float, verdict: str) -> None:
     """Within one session the interval of the ratio decides, against a margin of 15 %."""
     plain, rng = run(30, 30), random.Random(1)
-    base, head = with_times(plain, 1.0, "20261125-x-base"), with_times(plain, factor, "20261125-x")
+    base, head = in_one_session(with_times(plain, 1.0, "base"), with_times(plain, factor, "head"))
     noise = [replace(one, attempts=(_timed(one.attempts[0], one.latency * math.exp(rng.gauss(0, spread))),)) for one in head.trials]
     assert judge(base, replace(head, trials=tuple(noise)), Limits((), (TTFT,))).verdict == verdict
 
@@ -336,7 +343,6 @@ def test_two_stopped_runs_are_compared_by_their_common_prefix() -> None:
 def test_times_of_a_stopped_run_are_not_judged() -> None:
     """Where it stopped depends on what was seen, so its times say nothing."""
     head = sequential([True] * 64, 40)
-    base = run(64, name="head-base", seed=7)
-    verdict = judge(base, head, Limits((), (TTFT,)))
+    verdict = judge(*in_one_session(run(64, name="base", seed=7), head), Limits((), (TTFT,)))
     assert only(verdict).verdict == "NOT JUDGED"
     assert "stopped early" in only(verdict).sentence

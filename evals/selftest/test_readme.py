@@ -115,6 +115,8 @@ OPTIONS = (
     "--deadline",
     "--fault-budget",
     "--resume",
+    "--ab",
+    "--ab-model",
 )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from evals import runfile
 from evals.ladder import RUNGS, Outcome
 from evals.messages import MessageStore
 from evals.run import Run
-from evals.runs import load_run
+from evals.runs import load_pair, load_run
 from evals.schedule import REGIMES, TrialKey
 from evals.selftest.factories import TIMEOUT, header, saved_file, settings, trial
 from evals.trials import AttemptRecord, Fault, Trial
@@ -215,6 +216,69 @@ def test_any_value_in_any_place_is_read_or_refused(tmp_path_factory: pytest.Temp
 def _places(value: Any) -> list[tuple[Any, Any]]:
     keys = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
     return [place for key, inner in keys for place in ((value, key), *_places(inner))]
+
+
+def saved_pair() -> dict[str, Any]:
+    """A saved A/B session of two commits."""
+    asked = replace(settings("a", "b"), ab="0" * 40)
+    runs = {"evals": header(asked), "evals_base": replace(header(asked), run=f"{header().run}-base")}
+    trials = (trial(True, task="a"), trial(False, True, task="b"))
+    parts = {part: Run(head, trials, STORE.known).to_dict() | {"judgements": {}} for part, head in runs.items()}
+    whole: dict[str, Any] = json.loads(json.dumps({"benchmarks": []} | parts))
+    return whole
+
+
+def test_both_runs_of_a_session_are_read(tmp_path: Path) -> None:
+    """The head is what a saved run always was; the base is read by its name, or both together."""
+    file = written(tmp_path, saved_pair())
+    pair = load_pair(file)
+    assert (load_run(file), load_run(file, part="base")) == (pair.head, pair.base)
+    assert [run.header.run for run in (pair.head, pair.base)] == [header().run, f"{header().run}-base"]
+
+
+def test_a_run_alone_has_no_base(tmp_path: Path) -> None:
+    """A file of one run is no A/B session."""
+    file = written(tmp_path, saved())
+    for load in (load_pair, lambda file: load_run(file, part="base")):
+        with pytest.raises(RunFileError, match="it is no A/B session"):
+            load(file)
+
+
+UNPAIRED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "other settings": (
+        lambda base: base["settings"].update(seed=5),
+        "evals_base.settings: the arms were asked for different things",
+    ),
+    "another session": (lambda base: base.update(run="20260101-000000-00000000-base"), "is not the other arm of"),
+    "another commit": (lambda base: base["fingerprint"]["provenance"].update(commit="1" * 40), "it is of commit 1111"),
+    "damaged": (
+        lambda base: base["trials"].pop(),
+        "FILE: evals_base.trials: (1, 'b', 'naive', 'warm') is neither there nor missing",
+    ),
+    "no run": (lambda base: base.clear(), "FILE: evals_base: it has format None"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), UNPAIRED.values(), ids=UNPAIRED)
+def test_runs_that_contradict_each_other_are_no_pair(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], reason: str
+) -> None:
+    """A base that is damaged, or not the other arm of the head's session, is refused with the reason."""
+    whole = saved_pair()
+    change(whole["evals_base"])
+    file = written(tmp_path, whole)
+    with pytest.raises(RunFileError) as raised:
+        load_pair(file)
+    assert reason in str(raised.value).replace(str(file), "FILE")
+
+
+def test_two_runs_alone_are_no_session(tmp_path: Path) -> None:
+    """Two parts that were never asked for as a session are refused, whatever their names."""
+    whole = saved_pair()
+    for part in ("evals", "evals_base"):
+        whole[part]["settings"]["ab"] = None
+    with pytest.raises(RunFileError, match="is not the other arm of"):
+        load_pair(written(tmp_path, whole))
 
 
 seconds = st.floats(0, 1e6)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.stacks import STACKS, Stack
-from evals.schedule import plan
+from evals.schedule import BOTH_ARMS, PlannedTrial, plan
 from fixtures.data import Task
 
 TASKS = [Task(f"t{number}", "py", (), "Write it") for number in range(12)]
@@ -51,3 +52,62 @@ def test_the_order_follows_from_the_seed() -> None:
     orders = {seed: plan(TASKS, NAIVE_AND_OPTIMIZED, 3, seed) for seed in range(5)}
     assert all(plan(TASKS, NAIVE_AND_OPTIMIZED, 3, seed) == order for seed, order in orders.items())
     assert len(set(orders.values())) == len(orders)
+
+
+def in_turns(tasks: int, count: int, epochs: int, seed: int) -> tuple[PlannedTrial, ...]:
+    """An A/B plan."""
+    return plan(TASKS[:tasks], stacks(count), epochs, seed, arms=BOTH_ARMS)
+
+
+@given(tasks=st.integers(1, 12), epochs=st.integers(1, 4), count=st.integers(1, 4), seed=st.integers())
+def test_both_arms_run_every_combination_once(tasks: int, epochs: int, count: int, seed: int) -> None:
+    """In an A/B plan every (epoch, task, stack) is there once on each arm, and every trial has a name of its own."""
+    planned = in_turns(tasks, count, epochs, seed)
+    assert set(Counter((trial.key, trial.arm) for trial in planned).values()) == {1}
+    assert len({str(trial) for trial in planned}) == len(planned) == 2 * tasks * epochs * count
+    assert all(str(trial).endswith("-base") == (trial.arm == "base") for trial in planned)
+
+
+@given(tasks=st.integers(1, 12), epochs=st.integers(1, 4), count=st.integers(1, 4), seed=st.integers())
+def test_each_arm_goes_first_equally_often(tasks: int, epochs: int, count: int, seed: int) -> None:
+    """How often the arms go first in the pairs of a stack differs by at most one, for every stack."""
+    first: dict[tuple[object, ...], str] = {}
+    for trial in in_turns(tasks, count, epochs, seed):
+        first.setdefault(trial.key, trial.arm)
+    for stack in stacks(count):
+        times = Counter(arm for key, arm in first.items() if key[2] == stack.name)
+        assert abs(times["base"] - times["head"]) <= 1
+
+
+@given(tasks=st.integers(1, 12), epochs=st.integers(1, 4), count=st.integers(2, 4), seed=st.integers())
+def test_no_stack_follows_itself(tasks: int, epochs: int, count: int, seed: int) -> None:
+    """With several stacks no trial of an A/B plan finds the cache as a trial of its own stack left it."""
+    planned = in_turns(tasks, count, epochs, seed)
+    assert all(before.stack != trial.stack for before, trial in pairwise(planned))
+
+
+@given(tasks=st.integers(2, 12), epochs=st.integers(1, 4), seed=st.integers())
+def test_no_prompt_of_a_single_stack_follows_itself(tasks: int, epochs: int, seed: int) -> None:
+    """With one stack and several tasks no task follows itself within an epoch, since its prompt would be cached as a whole."""
+    planned = in_turns(tasks, 1, epochs, seed)
+    assert not any(before.key == trial.key for before, trial in pairwise(planned))
+
+
+@given(tasks=st.integers(1, 12), epochs=st.integers(1, 4), count=st.integers(2, 4), seed=st.integers())
+def test_both_trials_of_a_pair_follow_the_same(tasks: int, epochs: int, count: int, seed: int) -> None:
+    """Both trials of a pair follow the same stack, and both on their own arm or both on the other one, but for the very first pair
+    and one in the middle of every epoch.
+    """
+    found: dict[object, set[object]] = {}
+    for before, trial in pairwise(in_turns(tasks, count, epochs, seed)):
+        found.setdefault(trial.key, set()).add((before.stack.name, before.arm == trial.arm))
+    assert sum(len(followed) > 1 for followed in found.values()) <= epochs
+
+
+def test_the_order_of_arms_follows_from_the_seed() -> None:
+    """Equal seeds give equal A/B orders, and both arms and both stacks may begin."""
+    orders = {seed: plan(TASKS, NAIVE_AND_OPTIMIZED, 2, seed, arms=BOTH_ARMS) for seed in range(20)}
+    assert all(plan(TASKS, NAIVE_AND_OPTIMIZED, 2, seed, arms=BOTH_ARMS) == order for seed, order in orders.items())
+    assert {(order[0].arm, order[0].stack.name) for order in orders.values()} == {
+        (arm, stack.name) for arm in BOTH_ARMS for stack in NAIVE_AND_OPTIMIZED
+    }
