@@ -72,7 +72,7 @@ def test_what_a_reason_has_told_is_not_told_again() -> None:
 
 def test_json_holds_no_infinity() -> None:
     """The end that so few tasks cannot give is null."""
-    base, head = outcomes_run({"a": [VALID]}, f"{HEAD}-base"), outcomes_run({"a": [VALID]}, HEAD)
+    base, head = outcomes_run({"a": [VALID]}), outcomes_run({"a": [VALID]}, HEAD)
     verdict = judge(base, head, Limits(changes=(Limit("latency", "rise", 15, "percent", "why"),)))
     assert json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["findings"][0]["change"]["high"] is None
 
