@@ -12,6 +12,7 @@ from agent.model import Completion
 from evals.fingerprint import Fingerprint
 from evals.ladder import Outcome
 from evals.metrics import METRICS, durations
+from evals.pair import arm_run_id
 from evals.recording import entry_name
 from evals.run import Header, Run, ServedTarget
 from evals.runs import saved_part
@@ -89,3 +90,10 @@ def run_of(
         for epoch, outcome in enumerate(outcomes, 1)
     ]
     return Run(header(asked, name), tuple(trials), {})
+
+
+def in_one_session(base: Run, head: Run) -> tuple[Run, Run]:
+    """Both runs as the arms of one A/B session."""
+    settings = replace(head.settings, ab="0" * 40)
+    named = replace(base.header, run=arm_run_id(head.header.run, "base"), settings=settings)
+    return replace(base, header=named), replace(head, header=replace(head.header, settings=settings))

@@ -9,7 +9,6 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from evals.ladder import Outcome
-from evals.pair import arm_run_id
 from evals.run import Run
 from evals.schedule import Regime, TrialKey
 from evals.selftest.factories import CUT_OFF, EMPTY, TIMEOUT, VALID, completion, header, settings
@@ -57,15 +56,6 @@ def outcomes_run(outcomes: Mapping[str, Sequence[Outcome]], name: str = BASE) ->
         *(answered(outcome, task=task, epoch=epoch) for task, tried in outcomes.items() for epoch, outcome in enumerate(tried, 1)),
         name=name,
     )
-
-
-def arms_of(base: Run, head: Run) -> tuple[Run, Run]:
-    """The two runs as the arms of one A/B session."""
-    name = head.header.run
-    asked = replace(head.settings, ab="main")
-    named = ((base, arm_run_id(name, "base")), (head, name))
-    first, second = (replace(run, header=replace(run.header, run=name, settings=asked)) for run, name in named)
-    return first, second
 
 
 _SECONDS = st.floats(0.001, 10)

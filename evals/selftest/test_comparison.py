@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from evals.comparison import Comparison, compare
 from evals.likeness import DEFAULT_CHANGED, obstacles
 from evals.run import Run
-from evals.selftest.factories import CUT_OFF, EMPTY, TIMEOUT, VALID, trial
-from evals.selftest.run_pairs import HEAD, answered, any_pairs, any_runs, arms_of, outcomes_run, run_of
+from evals.selftest.factories import CUT_OFF, EMPTY, TIMEOUT, VALID, in_one_session, trial
+from evals.selftest.run_pairs import HEAD, answered, any_pairs, any_runs, outcomes_run, run_of
 
 
 @given(any_pairs())
@@ -84,9 +84,9 @@ def _notes(base: Run, head: Run) -> str:
 def test_times_of_two_sessions_are_said_to_be_shown_only() -> None:
     """The note and the mark on every time are there unless both were measured in one A/B session."""
     base, head = outcomes_run({"a": [VALID]}), outcomes_run({"a": [VALID]}, HEAD)
-    assert ("never judged" in _notes(base, head), "never judged" in _notes(*arms_of(base, head))) == (True, False)
+    assert ("never judged" in _notes(base, head), "never judged" in _notes(*in_one_session(base, head))) == (True, False)
     assert _one_session(compare(base, head)) == {False}
-    assert _one_session(compare(*arms_of(base, head))) == {True}
+    assert _one_session(compare(*in_one_session(base, head))) == {True}
 
 
 def _one_session(comparison: Comparison) -> set[bool]:

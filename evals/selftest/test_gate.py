@@ -16,9 +16,8 @@ from evals.fingerprint import Fingerprint
 from evals.gate import Finding, Verdict, judge
 from evals.likeness import Changed
 from evals.limits import Floor, Limit, Limits
-from evals.pair import arm_run_id
 from evals.run import Run
-from evals.selftest.factories import CUT_OFF, TIMEOUT, run_of, trial
+from evals.selftest.factories import CUT_OFF, TIMEOUT, in_one_session, run_of, trial
 
 VALIDITY = Limit("schema-valid", "fall", 5, "points", "A reason.")
 TOKENS = Limit("prompt tokens", "rise", 10, "percent", "A reason.")
@@ -49,13 +48,6 @@ def with_times(one: Run, factor: float, name: str) -> Run:
 
 def _timed(attempt: Any, seconds: float) -> Any:
     return replace(attempt, completion=replace(attempt.completion, ttft=seconds / 2, first_token=seconds / 2, latency=seconds))
-
-
-def in_one_session(base: Run, head: Run) -> tuple[Run, Run]:
-    """Both runs as the arms of one A/B session."""
-    settings = replace(head.settings, ab="0" * 40)
-    named = replace(base.header, run=arm_run_id(head.header.run, "base"), settings=settings)
-    return replace(base, header=named), replace(head, header=replace(head.header, settings=settings))
 
 
 def with_identity(one: Run, **identity: Any) -> Run:

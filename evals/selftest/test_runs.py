@@ -21,7 +21,7 @@ from evals import runfile
 from evals.ladder import RUNGS, Outcome
 from evals.messages import MessageStore
 from evals.run import Run
-from evals.runs import load_pair, load_run
+from evals.runs import checksum, load_pair, load_run, saved_part
 from evals.schedule import REGIMES, TrialKey
 from evals.selftest.factories import TIMEOUT, header, saved_file, settings, trial
 from evals.trials import AttemptRecord, Fault, Trial
@@ -223,9 +223,9 @@ def saved_pair() -> dict[str, Any]:
     asked = replace(settings("a", "b"), ab="0" * 40)
     runs = {"evals": header(asked), "evals_base": replace(header(asked), run=f"{header().run}-base")}
     trials = (trial(True, task="a"), trial(False, True, task="b"))
-    parts = {part: Run(head, trials, STORE.known).to_dict() | {"judgements": {}} for part, head in runs.items()}
-    whole: dict[str, Any] = json.loads(json.dumps({"benchmarks": []} | parts))
-    return whole
+    base, head = (Run(head, trials, STORE.known) for head in (runs["evals_base"], runs["evals"]))
+    other: dict[str, Any] = json.loads(json.dumps({"evals_base": saved_part(base, {})}))
+    return saved_file(head) | other
 
 
 def test_both_runs_of_a_session_are_read(tmp_path: Path) -> None:
@@ -242,6 +242,13 @@ def test_a_run_alone_has_no_base(tmp_path: Path) -> None:
     for load in (load_pair, lambda file: load_run(file, part="base")):
         with pytest.raises(RunFileError, match="it is no A/B session"):
             load(file)
+
+
+def signed(whole: dict[str, Any]) -> None:
+    """Give the parts of a file the checksums of what they now hold."""
+    for part in ("evals", "evals_base"):
+        if whole.get(part):
+            whole[part]["checksum"] = checksum(whole[part])
 
 
 UNPAIRED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -266,6 +273,7 @@ def test_runs_that_contradict_each_other_are_no_pair(
     """A base that is damaged, or not the other arm of the head's session, is refused with the reason."""
     whole = saved_pair()
     change(whole["evals_base"])
+    signed(whole)
     file = written(tmp_path, whole)
     with pytest.raises(RunFileError) as raised:
         load_pair(file)
@@ -277,6 +285,7 @@ def test_two_runs_alone_are_no_session(tmp_path: Path) -> None:
     whole = saved_pair()
     for part in ("evals", "evals_base"):
         whole[part]["settings"]["ab"] = None
+    signed(whole)
     with pytest.raises(RunFileError, match="is not the other arm of"):
         load_pair(written(tmp_path, whole))
 
