@@ -9,7 +9,6 @@ from fractions import Fraction
 from statistics import median
 from typing import TypeVar
 
-from agent.errors import Rung
 from evals.evidence import excess_evidence, shortfall_evidence
 from evals.limits import JudgedMetric, Limit
 from evals.metrics import Metric, value_of
@@ -18,6 +17,7 @@ from evals.power import Spread, excludable_loss, flips_to_fail, tasks_to_exclude
 from evals.ratios import estimate_ratio, signed_rank_p
 from evals.run import Run
 from evals.schedule import Series
+from evals.stats import Goal, reached_by_task
 from evals.trials import Trial
 
 TIME_LEVEL = 0.05
@@ -27,7 +27,11 @@ EARLY_PASS = 100.0
 """The evidence that a loss lies within the margin which ends a sequential run early. Beside the bound at its end, which may be
 wrong in 5 % of the cases, looking early may add 1 % (``tox run -e calibrate``)."""
 
-_RUNGS: dict[JudgedMetric, Rung] = {"schema-valid": "schema-valid", "code parses": "code parses"}
+_GOALS: dict[JudgedMetric, Goal] = {
+    "schema-valid": Goal("schema-valid"),
+    "valid at first try": Goal("schema-valid", first_try=True),
+    "code parses": Goal("code parses"),
+}
 _TIMES: dict[JudgedMetric, Metric] = {"ttft": "ttft", "latency": "latency"}
 _SHORTEST = 1e-9
 
@@ -98,30 +102,25 @@ class Matched:
 
 def measure_change(pair: Matched, limit: Limit, series: Series) -> Change | None:
     """The change that a limit is about; ``None`` when there is no value for it."""
-    if limit.metric in _RUNGS:
+    if limit.metric in _GOALS:
         return _validity(pair, limit, series)
     return _tokens(pair, limit, series) if limit.metric == "prompt tokens" else _time(pair, limit, series)
 
 
-def valid_epochs(run: Run, series: Series, tasks: Sequence[str], rung: Rung, *, cut_off: bool = False) -> list[int]:
-    """How many epochs of every task reached a rung after the retry; with ``cut_off`` also those whose answer was cut off at its
-    limit of tokens, so that nobody knows whether it would have.
-    """
-    counts = dict.fromkeys(tasks, 0)
-    for trial in run.of_series(series):
-        if trial.task in counts:
-            counts[trial.task] += trial.last.outcome.reached(rung) or (cut_off and trial.cut_off)
-    return list(counts.values())
+def epochs_reached(run: Run, series: Series, tasks: Sequence[str], goal: Goal, *, cut_off: bool = False) -> list[int]:
+    """How many epochs of every task reached a goal; see :meth:`evals.stats.Goal.reached`."""
+    by_task = reached_by_task(run.of_series(series), goal, cut_off=cut_off)
+    return [sum(by_task.get(task, ())) for task in tasks]
 
 
 def _validity(pair: Matched, limit: Limit, series: Series) -> Change:
     """Losses, so that an answer which was cut off speaks for no verdict: it counts as invalid where that keeps a run from passing,
     and as valid where that keeps it from failing.
     """
-    rung, epochs, margin = _RUNGS[limit.metric], pair.head.settings.epochs, limit.share
+    goal, epochs, margin = _GOALS[limit.metric], pair.head.settings.epochs, limit.share
 
     def counts(run: Run, *, cut_off: bool) -> list[int]:
-        return valid_epochs(run, series, pair.tasks, rung, cut_off=cut_off)
+        return epochs_reached(run, series, pair.tasks, goal, cut_off=cut_off)
 
     base, head = counts(pair.base, cut_off=False), counts(pair.head, cut_off=False)
     least = [before - now for before, now in zip(base, counts(pair.head, cut_off=True), strict=True)]

@@ -17,10 +17,18 @@ from evals.schedule import Series
 LIMITS_FILE = Path(__file__).with_name("limits.toml")
 TARGETS: tuple[str, ...] = get_args(Kind)
 
-JudgedMetric = Literal["schema-valid", "code parses", "prompt tokens", "ttft", "latency"]
-"""What a margin can be set for: two rungs of the ladder after the retry, prompt tokens of first attempts, and two times."""
+JudgedMetric = Literal["schema-valid", "valid at first try", "code parses", "prompt tokens", "ttft", "latency"]
+"""What a margin can be set for: shares of answers (schema-valid and code that parses, after the retry), prompt tokens of first
+attempts, and two times."""
 
-_UNITS = {"schema-valid": "points", "code parses": "points", "prompt tokens": "percent", "ttft": "percent", "latency": "percent"}
+_UNITS = {
+    "schema-valid": "points",
+    "valid at first try": "points",
+    "code parses": "points",
+    "prompt tokens": "percent",
+    "ttft": "percent",
+    "latency": "percent",
+}
 _DIRECTIONS = {"points": "fall", "percent": "rise"}
 _MOST_OF_UNIT = {"points": 100, "percent": 1000}
 
