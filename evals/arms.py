@@ -100,6 +100,11 @@ class Arms:
                     other.measurer.doubt_cache()
         return trial
 
+    def is_settled(self, planned: PlannedTrial) -> bool:
+        """Whether a sequential run ended before it came to this trial."""
+        run = self.run_of(planned)
+        return run.stopped is not None and planned.task.id not in run.result().measured_tasks
+
     def finish(self) -> None:
         """Note in every journal that the session is complete and saved."""
         for run in self.runs:

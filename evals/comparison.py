@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from evals.figures import Figure, ShareFigure, TimeFigure, TokenFigure, share_figures, time_figures, token_figures
 from evals.flips import Flip, find_flips
@@ -38,7 +38,7 @@ class Side:
     disclaimer: str
 
     @classmethod
-    def of(cls, run: Run) -> Side:
+    def of(cls, run: Run) -> Self:
         """What a run is."""
         provenance, measured = run.header.fingerprint.provenance, set(run.measured_tasks)
         return cls(
@@ -146,5 +146,8 @@ def _notes(base: Run, head: Run) -> list[str]:
         notes.append("Times of two sessions are shown and never judged; pytest --ab measures both in one.")
     if not (base.stopped is None and head.stopped is None):
         notes.append("A run that was stopped when its verdict was settled has flattering intervals; the gate judges it by its own.")
+    for side, run in (("BASE", base), ("HEAD", head)):
+        if cut := sum(trial.cut_off for trial in run.trials):
+            notes.append(f"{side}: {cut} answer(s) were cut off at their limit of tokens (--max-tokens) and count as invalid.")
     disclaimers = dict.fromkeys(run.header.target.disclaimer for run in (base, head))
     return [*notes, *filter(None, disclaimers)]

@@ -103,10 +103,8 @@ def _share(share: Share | None) -> str:
 def _points(change: Change | None) -> str:
     if change is None:
         return _NOTHING
-    value = f"{100 * change.value:+.1f} pts"
-    if change.low is None or change.high is None:
-        return f"{value} [-]"
-    return f"{value} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
+    ends = ", ".join(_NOTHING if end is None else f"{100 * end:+.1f}" for end in (change.low, change.high))
+    return f"{100 * change.value:+.1f} pts [{ends}]"
 
 
 def _token_row(figure: TokenFigure) -> tuple[str, ...]:

@@ -17,10 +17,10 @@ _MOST = 8
 
 _UNLIKE = "UNLIKE OR INCOMPLETE: no verdict can come of these two runs. What both have is compared all the same."
 _HOW_TO_READ = (
-    "How to read it: shares are after the retry but for the last one, with 95 % intervals over tasks. Changes are HEAD - BASE in"
-    " points (pts), or HEAD / BASE (x), over the tasks that both have; each end of their intervals holds at 95 %, and an end of 0"
-    " or inf is one that so few tasks cannot give. Tokens are medians, prompt and completion tokens those of first attempts. The x"
-    " of a time is the Hodges-Lehmann estimate over the tasks' medians, not p50 / p50."
+    "How to read it: shares are after the retry but for the last one. Changes are HEAD - BASE in points (pts), or HEAD / BASE (x),"
+    " over the tasks that both have. Intervals are over tasks, at 95 %; of a time's each end holds at 95 %, and an end of 0 or inf"
+    " is one that so few tasks cannot give. Tokens are medians, prompt and completion tokens those of first attempts. The x of a"
+    " time is the Hodges-Lehmann estimate over the tasks' medians, not p50 / p50."
 )
 
 

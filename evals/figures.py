@@ -38,8 +38,8 @@ _COUNTS: dict[TokenCount, Callable[[Sequence[Trial]], list[int]]] = {
 class Change:
     """What changed over the ``tasks`` that both runs have: a difference of shares, HEAD - BASE, or a ratio, HEAD / BASE.
 
-    The interval of a difference holds at 95 %, and each end of a ratio's at 95 %. An end is ``None`` where none can be given;
-    ``note`` says why.
+    The interval of a difference is one of 95 %, and of a ratio each end holds at 95 %. Counts of tokens have none, and an end that
+    so few tasks cannot give is ``None``, as ``note`` then says.
     """
 
     tasks: int
@@ -101,12 +101,15 @@ def share_figures(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[ShareFi
 
 
 def share_change(base: Sequence[Trial], head: Sequence[Trial], goal: Goal) -> Change | None:
-    """The change of a share over the tasks with an answer on both sides, with the gate's own interval; ``None`` without one."""
+    """The change of a share over the tasks with an answer on both sides, with the interval that the gate shows; ``None`` without
+    such a task. Every task is one rate, so that numbers of epochs may differ.
+    """
     before, now = reached_by_task(base, goal), reached_by_task(head, goal)
     gains = [_rate(now[task]) - _rate(before[task]) for task in before if task in now]
     if not gains:
         return None
-    return Change(len(gains), float(sum(gains) / len(gains)), *mean_interval(list(map(float, gains))))
+    low, high = mean_interval([float(gain) for gain in gains])
+    return Change(len(gains), float(sum(gains) / len(gains)), low, high)
 
 
 def token_figures(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[TokenFigure, ...]:

@@ -45,7 +45,7 @@ def differences(base: Run, head: Run, changed: Collection[Changed]) -> Differenc
     meant = [one for one in identity if one.startswith(allowed) and not one.startswith(_NEVER)]
     return Differences(
         unlike=tuple(one for one in identity if one not in meant),
-        meant=tuple(meant),
+        meant=tuple(one for one in meant if not _is_told(one, base, head)),
         timing=tuple(one for one in found if one.startswith("timing.")),
         provenance=tuple(one for one in found if one.startswith("provenance.")),
     )
@@ -82,7 +82,7 @@ def _unlike(base: Run, head: Run, changed: Collection[Changed]) -> Iterator[str]
     if None not in (base.stopped, head.stopped) and before.seed != now.seed:
         yield "both runs were stopped early, in other orders of tasks. Next: run one of them again without --sequential"
     for one in differences(base, head, changed).unlike:
-        if not _is_told(one, before.tasks, now.tasks, before.stacks, now.stacks):
+        if not _is_told(one, base, head):
             yield f"{one}{_what_to_do(one)}"
 
 
@@ -98,13 +98,13 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
-def _is_told(difference: str, *sides: Collection[str]) -> bool:
-    """Whether a difference is that of a task or stack which one side lacks, and which was named before."""
-    old_tasks, new_tasks, old_stacks, new_stacks = map(set, sides)
+def _is_told(difference: str, base: Run, head: Run) -> bool:
+    """Whether a difference is that of a task or stack which one side lacks, and which is named as such."""
+    before, now = base.settings, head.settings
     name = difference.partition(":")[0]
     if name.startswith("identity.tasks."):
-        return name.removeprefix("identity.tasks.") in old_tasks ^ new_tasks
-    return name.startswith("identity.stacks.") and name.split(".")[2] in old_stacks ^ new_stacks
+        return name.removeprefix("identity.tasks.") in set(before.tasks) ^ set(now.tasks)
+    return name.startswith("identity.stacks.") and name.split(".")[2] in set(before.stacks) ^ set(now.stacks)
 
 
 def _what_to_do(difference: str) -> str:

@@ -18,7 +18,9 @@ from evals.trials import Trial
 
 @dataclass(slots=True)
 class LiveRun:
-    """An open run: it has trials measured, keeps them and writes them down. ``fault_count`` is of this session alone."""
+    """An open run: it has trials measured, keeps them and writes them down. ``fault_count`` is of this session alone;
+    ``stopped`` is after how many tasks a sequential run ended, because its verdict was settled.
+    """
 
     header: Header
     planned: Sequence[PlannedTrial]
@@ -27,6 +29,7 @@ class LiveRun:
     messages: dict[str, Message] = field(default_factory=dict)
     by_key: dict[TrialKey, Trial] = field(default_factory=dict)
     fault_count: int = 0
+    stopped: int | None = None
 
     def measure(self, planned: PlannedTrial) -> Trial:
         """Run one trial and journal it; a trial that an earlier session answered is only looked up.
@@ -77,4 +80,4 @@ class LiveRun:
         """The run as far as it was measured."""
         trials = tuple(self.by_key[planned.key] for planned in self.planned if planned.key in self.by_key)
         missing = tuple(planned.key for planned in self.planned if planned.key not in self.by_key)
-        return Run(self.header, trials, self.messages, missing)
+        return Run(self.header, trials, self.messages, missing, self.stopped)

@@ -12,7 +12,10 @@ from agent.errors import SettingsError
 from agent.stacks import STACKS
 from agent.targets.options import add_target_options, chosen_model, chosen_target
 from agent.targets.target import split_embedder
+from evals.baselines import BASELINES
 from evals.journal import LATEST, find_journal, read_journal, resume_command
+from evals.likeness import CHANGED
+from evals.limits import LIMITS_FILE
 from evals.schedule import BOTH_ARMS, DEFAULT_SUITE, REGIMES, Regime, choose_stacks, choose_tasks
 from evals.settings import Settings
 
@@ -82,6 +85,51 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
+def add_gate_options(parser: pytest.Parser) -> None:
+    """Add the options of the verdict at the end of a session."""
+    add = parser.getgroup("evals gate", "the verdict at the end of live evals; see python -m evals gate").addoption
+    add(
+        "--baseline",
+        dest="evals_baseline",
+        metavar="NAME",
+        help="judge this run against another: a path, the number of a saved run, latest, or baseline for the blessed one;"
+        " exit 0 PASS, 1 FAIL, 12 INVALID, 13 INCONCLUSIVE",
+    )
+    add(
+        "--sequential",
+        dest="evals_sequential",
+        action="store_true",
+        help="with --baseline: finish all epochs of a task before the next, and stop as soon as the verdict is settled",
+    )
+    add(
+        "--changed",
+        dest="evals_changed",
+        action="append",
+        choices=CHANGED,
+        help="what is meant to differ; may be given several times (default: prompt, or model with --ab-model)",
+    )
+    add(
+        "--limits",
+        dest="evals_limits",
+        default=str(LIMITS_FILE),
+        metavar="FILE",
+        help="the floors and limits to judge by (default: evals/limits.toml)",
+    )
+    add(
+        "--baselines",
+        dest="evals_baselines",
+        default=str(BASELINES),
+        metavar="DIR",
+        help="where baselines are kept (default: fixtures/baselines)",
+    )
+    add(
+        "--inconclusive",
+        dest="evals_inconclusive",
+        choices=("pass", "fail"),
+        help="exit as if INCONCLUSIVE were a PASS or a FAIL (default: exit 13)",
+    )
+
+
 def add_plan_options(add: Callable[..., Any]) -> None:
     """Add the options that say which trials a run consists of, by ``add``, which takes what ``argparse`` takes."""
     add(
@@ -148,10 +196,15 @@ def new_settings(option: Callable[[str], Any]) -> Settings:
     return settings
 
 
-def journal_folder(config: pytest.Config) -> Path:
-    """Where journals are kept: beside the saved runs, which pytest-benchmark may also keep elsewhere than in files."""
+def storage_folder(config: pytest.Config) -> Path:
+    """Where runs are saved; pytest-benchmark may also keep them elsewhere than in files."""
     kind, _, path = config.getoption("benchmark_storage").rpartition("://")
-    return Path(path if kind in ("", "file") else ".benchmarks") / "journals"
+    return Path(path if kind in ("", "file") else ".benchmarks")
+
+
+def journal_folder(config: pytest.Config) -> Path:
+    """Where journals are kept: beside the saved runs."""
+    return storage_folder(config) / "journals"
 
 
 def resumed_journal(config: pytest.Config) -> Path | None:
@@ -205,6 +258,7 @@ def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[st
         "target": plain["target"] and plain["target"].rstrip("/"),
         "tasks": tuple(task.id for task in choose_tasks(tasks, suite)) if tasks or suite else None,
         "suite": suite,
+        "sequential": option("evals_sequential") or None,
         "stacks": choose_stacks(stacks) if stacks else None,
         "regimes": _regimes(regime) if regime else None,
         "ab": None if ref is None else _commit_of(ref),

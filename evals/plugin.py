@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ import pytest
 from agent.errors import AgentError, ArmError, SettingsError
 from agent.stacks import STACKS
 from evals.floors import Judgement, judge_run
-from evals.limits import Limits, load_limits
+from evals.limits import Limits
 from evals.options import (
+    add_gate_options,
     add_options,
     journal_folder,
     refuse_unfit_options,
@@ -23,14 +24,19 @@ from evals.options import (
     selects_live,
     settings_of,
     settings_of_resumed,
+    storage_folder,
 )
 from evals.progress import Progress, can_move_cursor, shown_below
-from evals.schedule import PlannedTrial, Series, choose_tasks, plan
+from evals.schedule import BOTH_ARMS, PlannedTrial, Series, choose_tasks, plan, plan_sequential
+from evals.session_gate import SESSION_EXIT_CODES, limits_of, session_gate
 from evals.settings import Settings
 
 if TYPE_CHECKING:
     from evals.arms import Arms
+    from evals.gate import Verdict
     from evals.live import LiveRun
+    from evals.run import Run
+    from evals.session_gate import SessionGate
 
 SELF_TESTS = Path(__file__).with_name("selftest")
 
@@ -46,6 +52,10 @@ class _State:
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     arms: Arms | None = None
     progress: Progress | None = None
+    tasks_judged: int = 0
+    gate: SessionGate | None = None
+    base: Run | None = None
+    verdict: Verdict | None = None
 
     @property
     def run(self) -> LiveRun | None:
@@ -57,8 +67,9 @@ _STATE = pytest.StashKey[_State]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of live runs."""
+    """Add the options of live runs and of their verdict."""
     add_options(parser)
+    add_gate_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -120,6 +131,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         state.arms = arms = state.opened.enter_context(_open(session.config, state))
     except AgentError as error:
         raise pytest.UsageError(str(error)) from error
+    _refuse_incomparable(state, arms)
     done, total = arms.answered, len(state.planned)
     state.progress = Progress(total=total, done=done)
     going_on = f"going on with run {arms.head.header.run}: {done} of {total} trials are there" if state.resumed else ""
@@ -149,6 +161,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
             state.progress.add(trial, planned.arm)
         if state.arms.over_budget:
             item.session.shouldstop = _over_budget(state.arms)
+        _stop_when_settled(state)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -158,6 +171,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
     state = session.config.stash[_STATE]
     run = None if state.run is None else state.run.result()
+    _judge(session, state)
     try:
         if selects_live(session.config):
             saving.prepare(session.config, run, measured=state.arms is not None and state.arms.measured)
@@ -201,6 +215,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line)
     saved = saved_file(config)
     where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
+    if state.verdict is not None:
+        from evals.verdict_text import verdict_lines
+
+        terminalreporter.section("verdict")
+        terminalreporter.write_line("\n".join(verdict_lines(state.verdict)))
     journals = ", ".join(_relative(run.journal.file) for run in state.arms.runs)
     terminalreporter.write_line(f"saved: {where}, journal: {journals}")
 
@@ -231,8 +250,60 @@ def _state(config: pytest.Config) -> _State:
     settings = settings_of(config) if resumed is None else settings_of_resumed(config, resumed)
     stacks = [STACKS[name] for name in settings.stacks]
     tasks, arms = choose_tasks(settings.tasks), settings.arms
-    planned = plan(tasks, stacks, settings.epochs, settings.seed, settings.regimes, arms=arms)
-    return _State(settings, planned, load_limits(), resumed)
+    if settings.sequential:
+        planned = plan_sequential(tasks, stacks, settings.epochs, settings.seed, settings.regimes)
+    else:
+        planned = plan(tasks, stacks, settings.epochs, settings.seed, settings.regimes, arms=arms)
+    gate = session_gate(config.getoption, storage_folder(config), ab=arms == BOTH_ARMS)
+    if settings.sequential and gate is None:
+        raise SettingsError("The run is sequential, so it needs what it is judged against. Next: --baseline NAME")
+    return _State(settings, planned, limits_of(config.getoption), resumed, gate=gate)
+
+
+def _refuse_incomparable(state: _State, arms: Arms) -> None:
+    """End the session with INVALID before the first call when its run could never be compared with the baseline."""
+    if state.gate is None:
+        return
+    try:
+        state.base = state.gate.base(arms.head.result())
+    except AgentError as error:
+        begun = [] if state.resumed else [run.journal.file for run in arms.runs]
+        state.arms = None
+        state.opened.close()
+        for journal in begun:
+            journal.unlink()
+        pytest.exit(f"INVALID: {error}", returncode=SESSION_EXIT_CODES["INVALID"])
+
+
+def _stop_when_settled(state: _State) -> None:
+    """Note in a sequential run that its verdict is settled, so that no further task is measured."""
+    from evals.session_gate import tasks_done
+
+    run = state.run
+    if run is None or state.gate is None or not state.settings.sequential or run.stopped is not None:
+        return
+    so_far = run.result()
+    done = tasks_done(so_far)
+    if state.tasks_judged < done < len(state.settings.tasks):
+        state.tasks_judged = done
+        verdict = state.gate.verdict(state.base, None, replace(so_far, stopped=done)).verdict
+        if verdict in ("PASS", "FAIL"):
+            run.stopped = done
+
+
+def _judge(session: pytest.Session, state: _State) -> None:
+    """Judge what was measured, and have the verdict as the exit code and as properties of the JUnit report."""
+    if state.gate is None or state.arms is None or not state.arms.measured:
+        return
+    state.verdict = verdict = state.gate.verdict(state.base, state.arms.pair, state.arms.head.result())
+    session.exitstatus = state.gate.exit_code(verdict, int(session.exitstatus))
+    from _pytest.junitxml import xml_key
+
+    # What the fixture record_testsuite_property does, which no test can use after the last one.
+    if (xml := session.config.stash.get(xml_key, None)) is not None:
+        xml.add_global_property("evals.verdict", f"{verdict.verdict}: {verdict.sentence}")
+        for finding in verdict.findings:
+            xml.add_global_property(f"evals.limit {finding.name}", f"{finding.verdict}: {finding.sentence}")
 
 
 def _status(config: pytest.Config, line: str) -> contextlib.AbstractContextManager[None]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from evals.comparison import Comparison, compare
 from evals.likeness import DEFAULT_CHANGED, obstacles
 from evals.run import Run
-from evals.selftest.factories import EMPTY, TIMEOUT, VALID, in_one_session, trial
-from evals.selftest.run_pairs import BASE, HEAD, answered, any_pairs, any_runs, outcomes_run, run_of
+from evals.selftest.factories import CUT_OFF, EMPTY, TIMEOUT, VALID, in_one_session, trial
+from evals.selftest.run_pairs import HEAD, answered, any_pairs, any_runs, outcomes_run, run_of
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_any_two_runs_can_be_compared_and_put_into_json(pair: tuple[Run, Run]) -> None:
     """Nothing crashes, JSON holds neither NaN nor infinity, and what is read is what was written."""
     there = compare(pair[0], pair[1]).to_dict()
@@ -23,6 +24,7 @@ def test_any_two_runs_can_be_compared_and_put_into_json(pair: tuple[Run, Run]) -
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_only_common_series_are_compared_and_the_others_named(pair: tuple[Run, Run]) -> None:
     """Every series is either compared or named on the side that has it."""
     base, head = (set(run.settings.series) for run in pair)
@@ -32,6 +34,7 @@ def test_only_common_series_are_compared_and_the_others_named(pair: tuple[Run, R
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_swapped_runs_have_swapped_sides(pair: tuple[Run, Run]) -> None:
     """What was BASE's is HEAD's: sides, sizes, and every figure and task."""
     base, head = pair
@@ -46,6 +49,7 @@ def test_swapped_runs_have_swapped_sides(pair: tuple[Run, Run]) -> None:
 
 
 @given(any_runs())
+@settings(max_examples=40)
 def test_a_run_and_itself_show_no_change_and_no_flip(run: Run) -> None:
     """Both sides are equal, and the comparison says that they are the same run."""
     comparison = compare(run, run)
@@ -58,6 +62,7 @@ def test_a_run_and_itself_show_no_change_and_no_flip(run: Run) -> None:
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_what_keeps_a_verdict_away_is_carried_along(pair: tuple[Run, Run]) -> None:
     """The obstacles are those of the gate."""
     assert list(compare(pair[0], pair[1]).obstacles) == obstacles(pair[0], pair[1], DEFAULT_CHANGED)
@@ -78,11 +83,10 @@ def _notes(base: Run, head: Run) -> str:
 
 def test_times_of_two_sessions_are_said_to_be_shown_only() -> None:
     """The note and the mark on every time are there unless both were measured in one A/B session."""
-    head = outcomes_run({"a": [VALID]}, HEAD)
-    apart, together = outcomes_run({"a": [VALID]}, BASE), in_one_session(outcomes_run({"a": [VALID]}), head)
-    assert ("never judged" in _notes(apart, head), "never judged" in _notes(*together)) == (True, False)
-    assert _one_session(compare(apart, head)) == {False}
-    assert _one_session(compare(*together)) == {True}
+    base, head = outcomes_run({"a": [VALID]}), outcomes_run({"a": [VALID]}, HEAD)
+    assert ("never judged" in _notes(base, head), "never judged" in _notes(*in_one_session(base, head))) == (True, False)
+    assert _one_session(compare(base, head)) == {False}
+    assert _one_session(compare(*in_one_session(base, head))) == {True}
 
 
 def _one_session(comparison: Comparison) -> set[bool]:
@@ -108,3 +112,8 @@ def test_what_the_numbers_do_not_say_is_said_once() -> None:
         replace(run, header=replace(run.header, target=replace(run.header.target, disclaimer="A toy."))) for run in (base, head)
     )
     assert compare(base, head).notes.count("A toy.") == 1
+
+
+def test_answers_that_were_cut_off_are_counted_by_side() -> None:
+    """Who compares shares is told of the answers that the limit of tokens made invalid."""
+    assert "HEAD: 1 answer(s) were cut off" in _notes(outcomes_run({"a": [VALID]}), outcomes_run({"a": [CUT_OFF]}, HEAD))

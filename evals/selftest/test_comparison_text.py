@@ -69,6 +69,15 @@ def test_every_task_has_a_row() -> None:
     assert row(every, "a ") == "1/1 > 0/1 1/1 > 0/1 100 > 150 100 > 200 1,000 > 2,000"
 
 
+def test_tasks_of_one_side_are_left_out_unless_there_are_no_others() -> None:
+    """They would say nothing beside those that both have, and are all that runs without a common task have."""
+    one, both, other = ({task: [VALID] for task in tasks} for tasks in ("k", "km", "m"))
+    apart = text(outcomes_run(one), outcomes_run(both, HEAD)).partition("every task: BASE > HEAD\n")[2]
+    assert [line[0] for line in apart.partition("\n\n")[0].splitlines()[1:]] == ["k"]
+    alone = text(outcomes_run(one), outcomes_run(other, HEAD)).partition("every task: BASE > HEAD\n")[2]
+    assert [line[0] for line in alone.partition("\n\n")[0].splitlines()[1:]] == ["k", "m"]
+
+
 def test_the_runs_come_first_and_what_they_lack_second() -> None:
     """Who reads from the top knows what is compared, and that it says nothing, before the first figure."""
     base, head = pair()
@@ -86,6 +95,17 @@ def test_many_reasons_are_cut_short() -> None:
     base, head = (replace(run, header=replace(run.header, fingerprint=mark)) for run, mark in zip((base, head), marks, strict=True))
     shown = text(base, head)
     assert (shown.count("identity.sampling."), "and 12 more (JSON has them all)" in shown) == (8, True)
+
+
+def test_a_stack_of_one_side_is_told_once() -> None:
+    """It is named as lacking, and its fields are not listed as meant differences too."""
+    both = run_of(answered(VALID), answered(VALID, stack="optimized"))
+    stacks = Fingerprint({"stacks": {"naive": {"retries": 0}, "optimized": {"retries": 1}}}, {}, {})
+    both = replace(both, header=replace(both.header, fingerprint=stacks))
+    one = run_of(answered(VALID), name=HEAD)
+    one = replace(one, header=replace(one.header, fingerprint=Fingerprint({"stacks": {"naive": {"retries": 0}}}, {}, {})))
+    shown = text(both, one)
+    assert ("HEAD lacks the stack(s) optimized" in shown, "identity.stacks" in shown) == (True, False)
 
 
 def test_nothing_in_common_is_said() -> None:

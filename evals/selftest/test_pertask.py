@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from evals.flips import Tally
 from evals.pertask import task_rows
@@ -19,6 +19,7 @@ NAIVE = Series("naive", "warm")
 
 
 @given(any_pairs())
+@settings(max_examples=40)
 def test_every_answered_task_has_a_row_with_its_own_figures(pair: tuple[Run, Run]) -> None:
     """Rows are in the order of the names, and each figure is that of the task's own trials on its side."""
     base, head = (run.of_series(SERIES) for run in pair)

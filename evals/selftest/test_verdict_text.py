@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from hypothesis import given
@@ -41,7 +42,7 @@ def test_the_table_parts_what_was_measured_from_what_it_amounts_to() -> None:
     row = next(line for line in markdown.splitlines() if line.startswith("| schema-valid"))
     assert row == (
         "| schema-valid, naive-warm | 100%, then 100%: +0.0 points &#91;-31.2, +31.2] |"
-        " PASS: a loss of more than 60 points is excluded |"
+        " PASS: a loss of more than 60 points is excluded (at most 31.2) |"
     )
 
 
@@ -60,6 +61,20 @@ def test_what_differs_stands_below_by_what_it_means() -> None:
     verdict = replace(judge(*runs(), LIMITS), between=Differences(("identity.a: 1, then 2",), ("m",), ("t",), ("p",)))
     titles = [line for line in verdict_lines(verdict) if line.endswith(":")]
     assert titles == ["differs and must not:", "meant to differ:", "hardware differs:", "provenance differs (shown only):"]
+
+
+def test_what_a_reason_has_told_is_not_told_again() -> None:
+    """The differences that must not be are reasons of an INVALID verdict, and stand there alone."""
+    between = Differences(("identity.a: 1, then 2",), (), (), ())
+    lines = verdict_lines(Verdict("INVALID", "no", (), ("identity.a: 1, then 2. Next: bring it back",), between))
+    assert lines == ["INVALID: no", "why they cannot be compared:", "  identity.a: 1, then 2. Next: bring it back"]
+
+
+def test_json_holds_no_infinity() -> None:
+    """The end that so few tasks cannot give is null."""
+    base, head = outcomes_run({"a": [VALID]}), outcomes_run({"a": [VALID]}, HEAD)
+    verdict = judge(base, head, Limits(changes=(Limit("latency", "rise", 15, "percent", "why"),)))
+    assert json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["findings"][0]["change"]["high"] is None
 
 
 @given(st.text("|`<>&*_[]()!~#-\\a \n\r\x1b\x07\u2028\u202e", max_size=30))
