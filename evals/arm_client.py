@@ -118,6 +118,8 @@ class ArmProcess:
 
     def _understood(self, line: bytes) -> Any:
         if not line.endswith(b"\n"):
+            # So it is answered to whoever asks again.
+            self._answers.put(b"")
             raise ArmError(f"The process of {self.tree.name} ended in the middle of a session{self._last_words()}")
         try:
             answer = parse(self.tree.name, "", line)

@@ -34,6 +34,8 @@ _Answer = dict[str, Any]
 
 def main() -> None:
     """Serve requests for the agent below the folder that is the last argument. What else prints, prints to standard error."""
+    # Whoever is started in the background inherits that it is ignored, and here it ends a call.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     answers = _stdout_taken()
     requests = _Requests(_stdin_taken())
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as opened:

@@ -161,6 +161,8 @@ def usage_chunk(prompt_tokens: int, completion_tokens: int, cached_tokens: int |
 
 def _bag(text: str, dimensions: int) -> list[float]:
     vector = [0.01] * dimensions
+    # Texts that share equally many words would tie, and rounding, which differs from process to process, would choose among them.
+    vector[0] += int.from_bytes(hashlib.sha256(text.encode()).digest()[:2]) / 2**16
     for word in text.lower().split():
         vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % dimensions] += 1.0
     return vector

@@ -117,8 +117,11 @@ def test_a_process_that_dies_is_one_error(tmp_path: Path, server: ScriptedServer
     with arm_process(tree, tmp_path / "log") as process:
         measurer = RemoteMeasurer(process, SETTINGS)
         measurer.begin_opening(place(server))
-        with pytest.raises(ArmError, match=r"ended in the middle of a session, with exit code 3; its last line: out of memory$"):
-            measurer.opened()
+        for ask in (measurer.opened, measurer.check_context):
+            with pytest.raises(
+                ArmError, match=r"ended in the middle of a session, with exit code 3; its last line: out of memory$"
+            ):
+                ask()
 
 
 def test_a_process_that_hangs_is_ended(tmp_path: Path) -> None:

@@ -215,10 +215,17 @@ def _stopped(project: Project, folder: Path, how: signal.Signals) -> None:
         command = [sys.executable, "-m", "pytest", "evals/", "-m", "live", *where, "--ab", project.old, *QUICK]
         silent = subprocess.DEVNULL
         environment = os.environ | project.environment(folder)
+        # A test run in the background ignores Ctrl-C, and so would the session.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(command, cwd=project.repository.root, env=environment, stdout=silent, stderr=silent)
-        _wait_until(lambda: len(server.bodies(CHAT)) >= 7)
-        process.send_signal(how)
-        process.wait(30)
+        signal.signal(signal.SIGINT, before)
+        try:
+            _wait_until(lambda: len(server.bodies(CHAT)) >= 7)
+            process.send_signal(how)
+            process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
         _wait_until(lambda: not project.repository.processes)
 
 
