@@ -64,7 +64,8 @@ def common_tasks(base: Run, head: Run) -> tuple[str, ...]:
 
 def _unfit(side: str, run: Run) -> Iterator[str]:
     if run.flaw:
-        yield f"{side}: {run.flaw}. Next: pytest evals/ -m live --resume={run.header.run}, or measure it again"
+        resume = f"pytest evals/ -m live --resume={run.header.run}, or " if run.settings.arms == ("head",) else ""
+        yield f"{side}: {run.flaw}. Next: {resume}measure it again"
 
 
 def _same(base: Run, head: Run) -> Iterator[str]:
