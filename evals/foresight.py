@@ -82,7 +82,9 @@ def _pass_text(plan: Plan, limit: Limit) -> str:
         return "a margin of 0 can never PASS"
     if plan.tasks < needed:
         return f"cannot PASS, to exclude {limit} you need {needed} tasks without a loss"
-    return f"can PASS with up to {_counted(_losses_allowed(plan.tasks, limit), 'task')} lost, net of those that gain"
+    lost = _losses_allowed(plan.tasks, limit)
+    allowed = f"up to {_counted(lost, 'task')}" if lost else "no task"
+    return f"can PASS with {allowed} lost, net of those that gain"
 
 
 def _losses_allowed(tasks: int, limit: Limit) -> int:

@@ -186,13 +186,15 @@ def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Matched) 
     if not judged:
         return "no limit in limits.toml is about these stacks on this target, so nothing was judged"
     if verdict == "PASS":
-        return f"HEAD keeps all {len(judged)} limits against BASE, over {size}"
+        kept = "its one limit" if len(judged) == 1 else f"all {len(judged)} limits"
+        return f"HEAD keeps {kept} against BASE, over {size}"
     if verdict == "FAIL":
         worst = min(told, key=lambda finding: -1.0 if finding.adjusted_p is None else finding.adjusted_p)
         others = f" ({len(told)} of {len(judged)} limits are broken)" if len(told) > 1 else ""
         return f"{worst.name}: {worst.sentence}{others}"
     first = f"{told[0].name}: {told[0].sentence}"
-    return f"{len(told)} of {len(judged)} limits are not settled by {size}, and none is broken; the first: {first}"
+    open_limits = f"{len(told)} of {_counted(len(judged), 'limit')} {'is' if len(told) == 1 else 'are'} not settled by {size}"
+    return f"{open_limits}, and none is broken; the first: {first}"
 
 
 def _finite(value: Any) -> Any:
