@@ -20,6 +20,7 @@ from evals.runs import load_run
 from evals.selftest.factories import TIMEOUT, run_of, saved_file, trial
 
 PROMPT: tuple[Changed, ...] = ("prompt",)
+MODEL: tuple[Changed, ...] = ("model",)
 
 
 def run(name: str = "head", tasks: int = 3, *, epochs: int = 1, **identity: Any) -> Run:
@@ -74,7 +75,7 @@ def test_several_fitting_baselines_are_named(tmp_path: Path) -> None:
     folder = tmp_path / "baselines"
     files = [bless(save(tmp_path, run(name, model={"name": name})), folder).file for name in ("a", "b")]
     with pytest.raises(RunFileError, match="2 baselines are like this run") as raised:
-        find_baseline(run(model={"name": "c"}), ("model",), folder)
+        find_baseline(run(model={"name": "c"}), MODEL, folder)
     assert all(str(file) in str(raised.value) for file in files)
 
 
