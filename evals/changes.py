@@ -62,10 +62,9 @@ class Change:
     spread: Spread | None = None
     epochs: int = 1
 
-    @property
-    def hint(self) -> str:
-        """What would settle a change that is neither shown to be too much nor excluded."""
-        return _time_hint(self.tasks) if self.spread is None else _validity_hint(self)
+    def hint(self, level: float) -> str:
+        """What would settle a change that is neither shown, at ``level``, to be too much nor excluded."""
+        return _time_hint(self.tasks) if self.spread is None else _validity_hint(self, self.spread, level)
 
     @property
     def text(self) -> str:
@@ -152,14 +151,14 @@ def _passes_early(lost: Sequence[int], epochs: int, margin: Fraction) -> bool:
     return shortfall_evidence([count / epochs for count in lost], float(margin)) >= EARLY_PASS
 
 
-def _validity_hint(change: Change) -> str:
+def _validity_hint(change: Change, spread: Spread, level: float) -> str:
     margin, tasks = change.limit.share, change.tasks
     if (needed := tasks_to_exclude(margin)) is None:
         return "a margin of 0 can never be shown to be kept; set one above 0"
     if excludable_loss(tasks) > margin:
         least = f"{tasks} tasks can exclude a loss of {100 * excludable_loss(tasks):.0f} points at best, so no run of them can PASS"
         return f"{least}; it takes {needed} tasks without a loss"
-    return "" if change.spread is None else what_settles(change.spread, margin, tasks, change.epochs)
+    return what_settles(spread, margin, (tasks, change.epochs), level)
 
 
 def _tokens(pair: Matched, limit: Limit, series: Series) -> Change | None:

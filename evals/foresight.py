@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from agent.stacks import STACKS
-from evals.gate import CHOSEN_OF, LEVEL
+from evals.changes import TIME_LEVEL
+from evals.gate import CHOSEN_LEVEL
 from evals.limits import Floor, Limit, Limits
 from evals.paired import upper_share
 from evals.power import excludable_loss, flips_to_fail, tasks_to_exclude
@@ -67,7 +68,7 @@ def plan_lines(plan: Plan, before: Run | None) -> list[str]:
 def _limit_lines(plan: Plan, limit: Limit) -> Iterator[str]:
     scope = "" if limit.stack is None else f" ({limit.stack})"
     if limit.is_time:
-        needed = flips_to_fail(LEVEL)
+        needed = flips_to_fail(TIME_LEVEL)
         enough = "" if plan.tasks >= needed else f", and takes {needed} tasks at least, so this cannot settle it"
         yield f"{limit.metric}{scope}, at most {limit} more: judged only within one session (--ab, --ab-model){enough}"
     elif limit.unit == "percent":
@@ -92,7 +93,7 @@ def _losses_allowed(tasks: int, limit: Limit) -> int:
 
 
 def _fail_text(plan: Plan) -> str:
-    needed = flips_to_fail(LEVEL / CHOSEN_OF / max(1, plan.tests))
+    needed = flips_to_fail(CHOSEN_LEVEL / max(1, plan.tests))
     if needed > plan.tasks:
         return f"cannot FAIL, which takes {needed} tasks lost and none gained"
     return f"can FAIL from {needed} tasks lost on, and none gained"

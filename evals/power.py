@@ -67,30 +67,37 @@ class Spread:
         return cls(mean, variance, min(within, variance), net)
 
 
-def what_settles(spread: Spread, margin: Fraction, tasks: int, epochs: int) -> str:
-    """How many more tasks or epochs would settle whether more than ``margin`` was lost, if what was seen stayed the same."""
+def what_settles(spread: Spread, margin: Fraction, size: tuple[int, int], level: float) -> str:
+    """How many more tasks or epochs than ``size`` would about settle whether more than ``margin`` was lost, at ``level``, if what
+    was seen stayed the same.
+    """
+    tasks, epochs = size
     found = []
-    if (more := _first(range(tasks + 1, MOST_TASKS + 1), lambda n: _settles(spread, margin, n, 1.0))) is not None:
+    if (more := _first(range(tasks + 1, MOST_TASKS + 1), lambda n: _settles(spread, margin, (n, 1.0), level))) is not None:
         found.append(f"{more} tasks")
     if spread.within and (
-        again := _first(range(epochs + 1, MOST_EPOCHS + 1), lambda n: _settles(spread, margin, tasks, epochs / n))
+        again := _first(range(epochs + 1, MOST_EPOCHS + 1), lambda n: _settles(spread, margin, (tasks, epochs / n), level))
     ):
         found.append(f"{again} epochs of these {tasks}")
     if not found:
         return f"the loss lies so close to the margin that {MOST_TASKS:,} tasks would not settle it"
-    return f"if nothing else changed, {' or '.join(found)} would settle it"
+    return f"if nothing else changed, about {' or '.join(found)} would settle it"
 
 
-def _settles(spread: Spread, margin: Fraction, tasks: int, sampling: float) -> bool:
-    """Whether so many tasks settle it, when sampling within tasks explains ``sampling`` times what it does."""
+def _settles(spread: Spread, margin: Fraction, size: tuple[int, float], level: float) -> bool:
+    """Whether so many tasks settle it, when sampling within tasks explains so much of what it does. That losses are skewed is left
+    out, which asks for rather too many.
+    """
     from scipy.special import stdtrit
 
+    tasks, sampling = size
     if tasks < 2:
         return False
-    variance = spread.variance - spread.within * (1 - sampling)
-    reach = float(stdtrit(tasks - 1, MEAN_CONFIDENCE)) * math.sqrt(variance / tasks)
-    passes = spread.mean + reach <= margin and upper_share(math.ceil(spread.net * tasks - 1e-9), tasks) <= margin
-    return passes or spread.mean - reach > margin
+    error = math.sqrt((spread.variance - spread.within * (1 - sampling)) / tasks)
+    passes = spread.mean + float(stdtrit(tasks - 1, MEAN_CONFIDENCE)) * error <= margin
+    if passes and upper_share(math.ceil(spread.net * tasks - 1e-9), tasks) <= margin:
+        return True
+    return spread.mean - float(stdtrit(tasks - 1, 1 - level)) * error > margin
 
 
 def _first(numbers: range, holds: Callable[[int], bool]) -> int | None:

@@ -11,6 +11,7 @@ import pytest
 from evals.benchmarks import calibration
 from evals.benchmarks.calibration import MARGINS, Cell, Tally, draw_pair, is_wrong, judged, tally, through_the_command
 from evals.evidence import excess_evidence
+from evals.gate import CHOSEN_LEVEL
 from evals.stats import task_rates
 
 AT_THE_MARGIN = [
@@ -67,11 +68,11 @@ def test_the_best_of_three_flatters() -> None:
 
 
 def test_a_sequential_pair_stops_when_its_verdict_is_settled() -> None:
-    """A HEAD that lost everything stops after the first task at which the evidence reaches 60, a third of 5 %."""
+    """A HEAD that lost everything stops after the first task at which the evidence reaches the inverse of the level."""
     cell = Cell(64, 3, 1.0, rates=(1000.0, 1.0), sequential=True)
     base, head = draw_pair(replace(cell, loss=0.0), random.Random(1))
     gone = draw_pair(replace(cell, loss=1000 / 1001), random.Random(1))[1]
-    needed = next(n for n in range(1, 64) if excess_evidence([1.0] * n, MARGINS[64] / 100) >= 60)
+    needed = next(n for n in range(1, 64) if excess_evidence([1.0] * n, MARGINS[64] / 100) >= 1 / CHOSEN_LEVEL)
     assert judged(cell, base, gone) == ("FAIL", 3 * needed)
     assert judged(cell, base, head)[1] == 64 * 3
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.paired import holm, loss_bound, loss_p, mean_bound, mean_interval, net_bound, sign_flip_p, upper_share
+from evals.paired import excess_p, holm, loss_bound, loss_p, mean_bound, mean_interval, net_bound, sign_flip_p, upper_share
 
 DARWIN = (49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48)
 """Fifteen differences in height of Darwin's maize, in eighths of an inch, as Fisher gives them (The Design of Experiments, 17)."""
@@ -49,6 +49,32 @@ def test_one_more_lost_task_never_speaks_for_head(lost: list[int], margin: Fract
     worse = [*lost]
     worse[index] = 3
     assert net_bound(worse) >= net_bound(lost)
+
+
+def test_without_skewness_it_is_students_test() -> None:
+    """Where losses are symmetric about their mean, the p-value is that of the t test."""
+    from scipy.stats import ttest_1samp
+
+    values = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert excess_p(values, 0.05) == pytest.approx(ttest_1samp(values, 0.05, alternative="greater").pvalue)
+
+
+def test_skewness_is_removed_by_halls_formula() -> None:
+    """For six tasks, one of them lost whole, W is 0.2858, g is 1.3608 and T 0.8873, so p is 0.2078 with 5 degrees of freedom."""
+    assert excess_p([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0.05) == pytest.approx(0.2078, abs=5e-5)
+
+
+@given(losses, margins)
+def test_a_lost_task_more_is_more_evidence_on_the_whole(lost: list[int], margin: Fraction) -> None:
+    """When every task loses one epoch more, the evidence of a loss never falls."""
+    worse = [min(3, count + 1) for count in lost]
+    if all(count < 3 for count in lost):
+        assert loss_p(worse, 3, margin) <= loss_p(lost, 3, margin) + 1e-9
+
+
+def test_a_single_task_shows_nothing() -> None:
+    """One task has no spread to compare its loss with."""
+    assert excess_p([1.0], 0.05) == 1.0
 
 
 def test_a_margin_below_zero_is_refused() -> None:

@@ -50,13 +50,13 @@ def test_the_spread_is_split_into_sampling_and_the_rest() -> None:
 def test_a_loss_at_the_margin_is_settled_by_nothing() -> None:
     """A loss of exactly the margin stays open, and that is said."""
     spread = Spread(mean=0.05, variance=0.05, within=0.0, net=0.05)
-    assert "1,000 tasks would not settle it" in what_settles(spread, Fraction(1, 20), 64, 1)
+    assert "1,000 tasks would not settle it" in what_settles(spread, Fraction(1, 20), (64, 1), 0.01)
 
 
 @given(st.floats(0, 0.045), st.floats(0.01, 0.3))
 def test_more_tasks_are_asked_for_than_there_are(mean: float, variance: float) -> None:
     """What would settle it is always more than what did not."""
-    sentence = what_settles(Spread(mean, variance, variance / 2, mean), Fraction(1, 20), 64, 3)
+    sentence = what_settles(Spread(mean, variance, variance / 2, mean), Fraction(1, 20), (64, 3), 0.01)
     numbers = [int(word) for word in sentence.replace(",", "").split() if word.isdecimal()]
     assert all(number > 3 for number in numbers)
     assert "settle it" in sentence
