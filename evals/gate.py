@@ -54,7 +54,8 @@ class Finding:
 class Verdict:
     """The verdict on HEAD, the sentence that says it, and what it rests on.
 
-    ``reasons`` say why the runs cannot be compared, of an INVALID one. ``between`` is what differs between the runs' fingerprints.
+    ``reasons`` say why the runs cannot be compared, of an INVALID one. ``between`` is what differs between the runs' fingerprints, and
+    ``disclaimer`` what must stand beside the figures.
     """
 
     verdict: GateVerdict
@@ -62,6 +63,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     reasons: tuple[str, ...] = ()
     between: Differences | None = None
+    disclaimer: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -88,7 +90,7 @@ def judge(base: Run, head: Run, limits: Limits, changed: Collection[Changed] = D
     level = LEVEL if from_one_session(base, head) else CHOSEN_LEVEL
     findings = _settled([*_measured(pair, limits), *_floors(pair, limits)], level)
     verdict = _overall(findings)
-    return Verdict(verdict, _sentence(verdict, findings, pair), findings, (), between)
+    return Verdict(verdict, _sentence(verdict, findings, pair), findings, (), between, head.header.target.disclaimer)
 
 
 def invalid(reasons: Sequence[str], between: Differences | None = None) -> Verdict:

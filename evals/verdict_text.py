@@ -18,7 +18,8 @@ _KINDS = {
 def verdict_lines(verdict: Verdict) -> list[str]:
     """The verdict as plain lines, one for each limit, reason and difference; the first line is the verdict itself."""
     lists = [line for title, found in _lists(verdict).items() for line in (f"{title}:", *(f"  {one_line(one)}" for one in found))]
-    return [_headline(verdict), *(f"  {one_line(str(finding))}" for finding in verdict.findings), *lists]
+    findings = [f"  {one_line(str(finding))}" for finding in verdict.findings]
+    return [_headline(verdict), *findings, *lists, *([one_line(verdict.disclaimer)] if verdict.disclaimer else [])]
 
 
 def verdict_markdown(verdict: Verdict) -> str:
@@ -29,7 +30,8 @@ def verdict_markdown(verdict: Verdict) -> str:
         for title, found in _lists(verdict).items()
         for line in ("", f"**{markdown_text(title)}**", "", *(f"- {markdown_text(one)}" for one in found))
     ]
-    return "\n".join([f"**{markdown_text(_headline(verdict))}**", *table, *lists]) + "\n"
+    disclaimer = ["", markdown_text(verdict.disclaimer)] if verdict.disclaimer else []
+    return "\n".join([f"**{markdown_text(_headline(verdict))}**", *table, *lists, *disclaimer]) + "\n"
 
 
 def _headline(verdict: Verdict) -> str:

@@ -146,7 +146,8 @@ def _outcomes(rates: Iterable[float], epochs: int, rng: random.Random) -> dict[s
 def tallies(cells: Iterable[Cell], pairs: Callable[[Cell], int], seed: int) -> Iterator[Tally]:
     """The tallies of the cells in their order, worked out by all processors."""
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as workers:
-        yield from [task.result() for task in [workers.submit(tally, cell, pairs(cell), seed) for cell in cells]]
+        for task in [workers.submit(tally, cell, pairs(cell), seed) for cell in cells]:
+            yield task.result()
 
 
 def through_the_command(cell: Cell, pairs: int, seed: int) -> int:

@@ -14,6 +14,7 @@ import pytest
 
 from agent.__main__ import parser
 from agent.targets import engine, minilm
+from evals.__main__ import main as evals_command
 from evals.selftest.live_session import ROOT, live_session, pytest_session, routes, valid
 from evals.selftest.scripted_server import scripted_server
 
@@ -42,6 +43,7 @@ def test_every_command_is_of_a_kind_that_is_checked() -> None:
         "python -m pip install tox && tox run",
         "pytest-benchmark compare 0001 0002",
         "tox run -e bench",
+        "python -m evals ",
     )
     assert COMMANDS
     assert [line for line in COMMANDS if not line.startswith(known)] == [
@@ -76,6 +78,20 @@ def test_pytest_commands_collect(tmp_path: Path, command: str) -> None:
     finished = pytest_session(tmp_path, *shlex.split(command)[2:], "--collect-only", "-q")
     assert finished.code == 0, finished.output
     assert "test_trial[" in finished.output
+
+
+def test_the_gates_commands_run(tmp_path: Path) -> None:
+    """Every command of ``python -m evals`` runs as it stands, in an order in which each finds what it needs."""
+    folders = ["--storage", str(tmp_path), "--baselines", str(tmp_path / "baselines")]
+    shown = commands("python -m evals")
+    with scripted_server(routes(valid)) as server:
+        for _ in range(2):
+            assert live_session(server.url, tmp_path, "--stack", "naive", "--epochs", "1").code == 0
+    expected = {"plan": 0, "bless": 0, "compare": 0, "gate": 2}
+    assert {command.split()[3] for command in shown} == set(expected)
+    for command in sorted(shown, key=lambda command: command.split()[3]):
+        name = command.split()[3]
+        assert evals_command([*shlex.split(command)[3:], *folders]) == expected[name], "gate: latest is what was just blessed"
 
 
 @pytest.mark.parametrize("command", commands("python -m agent"))
@@ -117,6 +133,13 @@ OPTIONS = (
     "--resume",
     "--ab",
     "--ab-model",
+    "--suite",
+    "--baseline",
+    "--sequential",
+    "--changed",
+    "--limits",
+    "--baselines",
+    "--inconclusive",
 )
 
 
