@@ -54,8 +54,8 @@ class Finding:
 class Verdict:
     """The verdict on HEAD, the sentence that says it, and what it rests on.
 
-    ``reasons`` say why the runs cannot be compared, of an INVALID one. ``between`` is what differs between the runs' fingerprints, and
-    ``disclaimer`` what must stand beside the figures.
+    ``reasons`` say why the runs cannot be compared, of an INVALID one. ``between`` is what differs between the runs' fingerprints,
+    and ``disclaimer`` what must stand beside the figures.
     """
 
     verdict: GateVerdict
