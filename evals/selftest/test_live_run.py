@@ -239,7 +239,7 @@ def test_a_target_that_is_not_there_is_one_error(tmp_path: Path, target: str, tr
     ("options", "complaint"),
     [
         (["--stack", "clever"], "--stack clever is unknown; there are: naive, optimized"),
-        (["--task", "nope*"], "--task nope* matches no task; there are: dashboard-card"),
+        (["--task", "nope*"], "--task nope* matches no task of full; there are: dashboard-card"),
         (["--epochs", "0"], "--epochs is a number from 1 to 100000; this is 0"),
         (["--max-tokens", "0"], "--max-tokens is 1 or more; this is 0"),
         (["--deadline", "0"], "--deadline is more than 0"),
