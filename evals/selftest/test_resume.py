@@ -28,7 +28,7 @@ from evals.selftest.test_ladder import ANSWERS
 from evals.trials import AttemptRecord, Trial
 from fixtures.data import load_tasks
 
-KILLS = 25
+KILLS = 10
 TASKS = [task.id for task in load_tasks()[:10]]
 CHOICE = ("--epochs", "3", "--seed", "3", *itertools.chain(*(("--task", task) for task in TASKS)))
 TRIALS = 60
@@ -92,7 +92,7 @@ def kill_after_a_while(storage: Path, rng: random.Random, arguments: tuple[str, 
 
 
 def test_a_killed_run_loses_nothing(tmp_path: Path) -> None:
-    """Killed 25 times at random moments and resumed each time, a run of 60 trials ends with every trial once, and with the same
+    """Killed ten times at random moments and resumed each time, a run of 60 trials ends with every trial once, and with the same
     outcomes as a run that was not interrupted.
     """
     seed = random.SystemRandom().randrange(10**6)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from agent.errors import CAUSES, RunFileError
@@ -199,6 +200,7 @@ def test_a_changed_byte_never_crashes_the_loader(tmp_path_factory: pytest.TempPa
         load_run(written(tmp_path_factory.getbasetemp(), bytes(content)))
 
 
+@settings_of_hypothesis(max_examples=40)
 @given(
     value=st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(), st.lists, max_leaves=5)
 )

@@ -10,9 +10,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from evals.__main__ import main
+from evals.gate import GateVerdict, Verdict
+from evals.limits import Limits
 from evals.runs import load_run
 from evals.selftest.live_session import CHAT, Finished, live_session, pytest_session, routes, valid
 from evals.selftest.scripted_server import Response, chat_stream, scripted_server
+from evals.session_gate import SessionGate
 
 FULL = ("--suite", "full", "--epochs", "1", "--stack", "naive")
 LIMITS = """\
@@ -108,7 +111,30 @@ def test_few_tasks_are_inconclusive(storage: Path, base: Path) -> None:
     assert finished.code == 13
     assert verdict(finished).startswith("INCONCLUSIVE: 1 of 1 limit is not settled by 12 tasks x 1 epoch")
     assert judged(valid, storage, *asked, "--inconclusive", "pass")[0].code == 0
-    assert judged(valid, storage, *asked, "--inconclusive", "fail")[0].code == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "policy", "status", "code"),
+    [
+        ("PASS", None, 0, 0),
+        ("PASS", None, 1, 1),
+        ("FAIL", None, 0, 1),
+        ("INVALID", None, 1, 12),
+        ("INCONCLUSIVE", None, 1, 13),
+        ("INCONCLUSIVE", "pass", 1, 0),
+        ("INCONCLUSIVE", "fail", 0, 1),
+        ("FAIL", "pass", 0, 1),
+        ("INVALID", "pass", 0, 12),
+        ("FAIL", None, 2, 2),
+        ("INCONCLUSIVE", "pass", 3, 3),
+        ("PASS", None, 4, 4),
+        ("INVALID", None, 5, 5),
+    ],
+)
+def test_the_exit_code_of_a_session(verdict: GateVerdict, policy: Any, status: int, code: int) -> None:
+    """Pytest's own 2 to 5 win, a failure beside a PASS stays one, and the policy is about INCONCLUSIVE alone."""
+    gate = SessionGate(Limits(), ("prompt",), "1", Path(), Path(), policy)
+    assert gate.exit_code(Verdict(verdict, ""), status) == code
 
 
 UNLIKE = {
