@@ -118,10 +118,10 @@ def _measured(pair: Matched, limits: Limits) -> list[Finding]:
 def _finding(pair: Matched, limit: Limit, series: Series) -> Finding:
     """What a limit amounts to as far as it alone can say; INCONCLUSIVE ones may become a FAIL."""
     name, change = f"{limit.metric}, {series}", measure_change(pair, limit, series)
+    if why := _why_not_judged(pair, limit):
+        return Finding(name, "NOT JUDGED", f"{change.text}; {why}" if change else why, change)
     if change is None:
         return Finding(name, "INCONCLUSIVE", "nothing was measured", p=1.0)
-    if why := _why_not_judged(pair, limit):
-        return Finding(name, "NOT JUDGED", f"{change.text}; {why}", change)
     if change.p is None:
         verdict: FindingVerdict = "PASS" if change.passes else "FAIL"
         return Finding(name, verdict, f"{change.text}; {limit} more are allowed", change)

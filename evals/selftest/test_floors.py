@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.floors import judge, judge_stack
-from evals.limits import Floor
-from evals.selftest.factories import CUT_OFF, trial
+from evals.floors import judge, judge_run, judge_stack
+from evals.limits import Floor, Limits
+from evals.selftest.factories import CUT_OFF, run_of, trial
 from evals.stats import share_of
 
 HALF = Floor("optimized", 0.5, "A reason.")
@@ -88,3 +88,13 @@ def test_one_more_invalid_task_never_improves_the_verdict(valid: int, floor: flo
     limit = Floor("optimized", floor, "A reason.")
     better, worse = (judge(share_of(count / 12, 12, 3), limit).verdict for count in (valid, valid - 1))
     assert order.index(worse) <= order.index(better)
+
+
+def test_the_article_judges_nothing() -> None:
+    """The one task of the published comparison is reported, with or without a floor, and never judged."""
+    run = run_of({"dashboard-card": [False] * 3}, stack="optimized")
+    article = replace(run, header=replace(run.header, settings=replace(run.settings, suite="article")))
+    (judgement,) = judge_run(article, Limits((HALF,))).values()
+    assert judgement.verdict == "NOT JUDGED"
+    assert judgement.sentence.endswith("over 1 task; the article's one task is too few to judge anything")
+    assert judge_run(run, Limits((HALF,))) != {next(iter(run.settings.series)): judgement}
