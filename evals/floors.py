@@ -34,13 +34,15 @@ class Judgement:
 
 
 def judge_run(run: Run, limits: Limits) -> dict[Series, Judgement]:
-    """What the share of valid answers of every series of a run amounts to. The article's one task is too few to judge anything."""
-    if run.settings.suite == ARTICLE:
-        limits = Limits()
-    kind = run.header.target.kind
-    return {
-        series: judge_stack(run.of_series(series), limits.floor(series.stack, kind), run.flaw) for series in run.settings.series
-    }
+    """What the share of valid answers of every series of a run amounts to; the article's one task is too few to judge anything."""
+    kind, found = run.header.target.kind, {}
+    for series in run.settings.series:
+        judged = judge_stack(run.of_series(series), limits.floor(series.stack, kind), run.flaw)
+        if run.settings.suite == ARTICLE and not run.flaw and judged.share is not None:
+            sentence = f"{_share_sentence(judged.share)}; the article's one task is too few to judge anything"
+            judged = Judgement("NOT JUDGED", sentence, judged.share)
+        found[series] = judged
+    return found
 
 
 def judge_stack(trials: Sequence[Trial], floor: Floor | None, flaw: str) -> Judgement:

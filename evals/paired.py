@@ -62,7 +62,8 @@ def excess_p(values: Sequence[float], margin: float) -> float:
 
     Hall, Journal of the Royal Statistical Society B 54 (1992): with W the distance of the mean from the margin in standard
     deviations and g the skewness, sqrt(n) (W + g W^2 / 3 + g^2 W^3 / 27 + g / (6 n)) is nearly t-distributed. Losses are skewed,
-    since a few tasks are lost whole: a plain t test would find a third of what this one does.
+    since a few tasks are lost whole: a plain t test would find a third of what this one does. Where most tasks are lost the skewness
+    is below zero, the correction would take back evidence as losses are added, and it is left out.
     """
     from scipy.special import stdtr
 
@@ -72,7 +73,7 @@ def excess_p(values: Sequence[float], margin: float) -> float:
     mean, deviation = math.fsum(values) / n, math.sqrt(_variance(values))
     if len(set(values)) == 1:
         return 0.0 if mean > margin else 1.0
-    skewness = math.fsum((value - mean) ** 3 for value in values) / (n * deviation**3)
+    skewness = max(0.0, math.fsum((value - mean) ** 3 for value in values) / (n * deviation**3))
     distance = (mean - margin) / deviation
     statistic = distance + skewness * distance**2 / 3 + skewness**2 * distance**3 / 27 + skewness / (6 * n)
     return float(stdtr(n - 1, -math.sqrt(n) * statistic))
