@@ -62,8 +62,8 @@ def excess_p(values: Sequence[float], margin: float) -> float:
 
     Hall, Journal of the Royal Statistical Society B 54 (1992): with W the distance of the mean from the margin in standard
     deviations and g the skewness, sqrt(n) (W + g W^2 / 3 + g^2 W^3 / 27 + g / (6 n)) is nearly t-distributed. Losses are skewed,
-    since a few tasks are lost whole: a plain t test would find a third of what this one does. Where most tasks are lost the skewness
-    is below zero, the correction would take back evidence as losses are added, and it is left out.
+    since a few tasks are lost whole: a plain t test would find a third of what this one does. Where most tasks are lost the
+    skewness is below zero, the correction would take back evidence as losses are added, and it is left out.
     """
     from scipy.special import stdtr
 
