@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.printable import printable
-
 from agent.errors import AgentError
-from evals.likeness import CHANGED, DEFAULT_CHANGED
+from agent.printable import printable
+from evals.likeness import CHANGED
 from evals.limits import LIMITS_FILE, TARGETS, load_limits
 
 if TYPE_CHECKING:
@@ -125,7 +125,10 @@ def _add_plan(commands: Any) -> None:
     )
     add_plan_options(command.add_argument)
     command.add_argument(
-        "--kind", choices=TARGETS, default="ollama", help="the kind of target, which limits may be for (default: ollama)"
+        "--kind",
+        choices=TARGETS,
+        default=_kind(),
+        help="the kind of target, which limits may be for (default: EVALS_TARGET or ollama)",
     )
     _add_limits(command)
     _add_folders(command)
@@ -139,7 +142,7 @@ def _add_pair(command: argparse.ArgumentParser) -> None:
         "--changed",
         action="append",
         choices=CHANGED,
-        help=f"what is meant to differ; may be given several times (default: {', '.join(DEFAULT_CHANGED)})",
+        help="what is meant to differ; may be given several times (default: prompt, or model for a session of --ab-model)",
     )
     _add_folders(command)
 
@@ -167,15 +170,16 @@ def _add_format(command: argparse.ArgumentParser) -> None:
 def _pair(options: argparse.Namespace) -> tuple[NamedRun, NamedRun]:
     from evals.names import load_pair
 
-    return load_pair(options.base, options.head, options.changed or DEFAULT_CHANGED, options.storage, options.baselines)
+    return load_pair(options.base, options.head, options.changed, options.storage, options.baselines)
 
 
 def _compare(options: argparse.Namespace) -> int:
     from evals.comparison import compare
     from evals.comparison_text import comparison_lines, comparison_markdown
+    from evals.likeness import default_changed
 
     base, head = _pair(options)
-    comparison = compare(base.run, head.run, options.changed or DEFAULT_CHANGED)
+    comparison = compare(base.run, head.run, options.changed or default_changed(head.run))
     if options.format == "json":
         print(json.dumps(comparison.to_dict(), indent=2, allow_nan=False))
     elif options.format == "markdown":
@@ -187,13 +191,17 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _gate(options: argparse.Namespace) -> int:
     from evals.gate import invalid, judge
+    from evals.likeness import default_changed
 
     try:
         limits = load_limits(options.limits)
         base, head = _pair(options)
-        verdict = judge(base.run, head.run, limits, options.changed or DEFAULT_CHANGED)
+        verdict = judge(base.run, head.run, limits, options.changed or default_changed(head.run))
     except AgentError as error:
         verdict = invalid([str(error)])
+    except Exception as error:
+        # A crash must not end with 1, which says FAIL.
+        verdict = invalid([f"the suite has a fault of its own, {type(error).__name__}: {error}. Next: report it with both files"])
     print(_shown(verdict, options.format))
     if verdict.verdict == "INCONCLUSIVE" and options.inconclusive:
         return EXIT_OK if options.inconclusive == "pass" else EXIT_FAIL
@@ -213,8 +221,8 @@ def _bless(options: argparse.Namespace) -> int:
     from evals.names import find_file
 
     blessed = bless(find_file(options.name, options.storage), options.baselines)
-    before = f", in place of {blessed.replaced}" if blessed.replaced else ""
-    print(f"blessed: run {blessed.run.header.run} is the baseline {blessed.file}{before}")
+    before = f", in place of {blessed.replaced}" if blessed.replaced not in (None, blessed.run.header.run) else ""
+    print(printable(f"blessed: run {blessed.run.header.run} is the baseline {blessed.file}{before}"))
     if blessed.run.header.fingerprint.provenance.get("dirty"):
         print("note: it was measured with uncommitted changes, so its commit alone does not say what was measured")
     return EXIT_OK
@@ -238,6 +246,12 @@ def _latest(storage: Path) -> Run | None:
         return load_run(find_file(LATEST, storage))
     except AgentError:
         return None
+
+
+def _kind() -> str:
+    """The kind of target that ``EVALS_TARGET`` stands for; for ``auto`` the one that it is meant for."""
+    target = os.environ.get("EVALS_TARGET", "")
+    return target if target in TARGETS else "url" if "://" in target else "ollama"
 
 
 def _width() -> int:

@@ -36,12 +36,15 @@ WORKING_TREE = "the working tree's agent"
 
 @dataclass(slots=True)
 class Arms:
-    """The open runs of a session. ``title`` says what serves them and which arm is which; ``base`` is ``None`` without A/B."""
+    """The open runs of a session. ``title`` says what serves them and which arm is which; ``base`` is ``None`` without A/B;
+    ``judged_by`` are the options of its gate.
+    """
 
     head: LiveRun
     title: str
     note: str = ""
     base: LiveRun | None = None
+    judged_by: str = ""
 
     @property
     def runs(self) -> tuple[LiveRun, ...]:
@@ -78,7 +81,7 @@ class Arms:
         """What goes on after the session was stopped: the run itself, or a new session, since time is compared within one alone."""
         settings = self.head.settings
         if self.base is None:
-            return resume_command(self.head.journal.file)
+            return resume_command(self.head.journal.file) + self.judged_by
         asked = f"--ab {settings.ab}" if settings.ab_model is None else f"--ab-model {shlex.quote(settings.ab_model)}"
         return f"pytest evals/ -m live {asked}"
 

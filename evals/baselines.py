@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import RunFileError, SettingsError
-from evals.likeness import Changed, obstacles
+from evals.likeness import Changed, mend, obstacles
 from evals.run import Run
 from evals.runfile import read_bytes
 from evals.runs import load_run
@@ -41,16 +41,23 @@ def bless(file: Path, folder: Path = BASELINES) -> Blessed:
     """
     run = load_run(file)
     if run.flaw:
-        raise SettingsError(f"{file} cannot be a baseline: {run.flaw}. Next: pytest evals/ -m live --resume={run.header.run}")
+        raise SettingsError(f"{file} cannot be a baseline: {run.flaw}. Next: {mend(run)}")
     if run.stopped is not None:
         raise SettingsError(
             f"{file} cannot be a baseline: it was stopped after {run.stopped} of {len(run.settings.tasks)} tasks."
             " Next: measure it without --sequential"
         )
     blessed = folder / file_name(run)
-    replaced = load_run(blessed).header.run if blessed.exists() else None
+    replaced = _name_of(blessed) if blessed.exists() else None
     _write(blessed, read_bytes(file))
     return Blessed(blessed, run, replaced)
+
+
+def _name_of(file: Path) -> str:
+    try:
+        return load_run(file).header.run
+    except RunFileError:
+        return "a file that could not be read"
 
 
 def find_baseline(head: Run, changed: Collection[Changed], folder: Path = BASELINES) -> Path:
@@ -60,7 +67,7 @@ def find_baseline(head: Run, changed: Collection[Changed], folder: Path = BASELI
         RunFileError: when there is none, saying why those that are there do not fit, or several.
     """
     files = sorted(folder.glob("*.json"))
-    why = {file: [one for one in obstacles(load_run(file), head, changed) if not one.startswith("HEAD:")] for file in files}
+    why = {file: _why_not(file, head, changed) for file in files}
     fitting = [file for file, reasons in why.items() if not reasons]
     if len(fitting) == 1:
         return fitting[0]
@@ -70,6 +77,16 @@ def find_baseline(head: Run, changed: Collection[Changed], folder: Path = BASELI
         raise RunFileError(f"There is no baseline in {folder}. Next: python -m evals bless RUN")
     reasons = "; ".join(f"{file.name}: {found[0]}" for file, found in why.items())
     raise RunFileError(f"No baseline in {folder} is like this run. {reasons}. Next: python -m evals bless RUN for one that is")
+
+
+def _why_not(file: Path, head: Run, changed: Collection[Changed]) -> list[str]:
+    try:
+        base = load_run(file)
+    except RunFileError as error:
+        return [f"{error}. Next: delete it, or bless a run in its place"]
+    if base.header.run == head.header.run:
+        return ["it is this very run"]
+    return [one for one in obstacles(base, head, changed) if not one.startswith("HEAD:")]
 
 
 def file_name(run: Run) -> str:

@@ -33,7 +33,6 @@ _GOALS: dict[JudgedMetric, Goal] = {
     "code parses": Goal("code parses"),
 }
 _TIMES: dict[JudgedMetric, Metric] = {"ttft": "ttft", "latency": "latency"}
-_SHORTEST = 1e-9
 
 _Number = TypeVar("_Number", float, Fraction)
 
@@ -45,7 +44,8 @@ class Change:
     ``base`` and ``head`` are shares, tokens or seconds; ``value`` is the difference of shares, or the ratio of the others, with its
     interval. ``p`` is the p-value of "not worse than the margin", ``None`` where that is no question of chance. ``passes`` says
     whether worse than the margin is excluded. ``bound`` is the most that may have been lost, and ``spread`` what was seen of a
-    difference of shares, over ``epochs``.
+    difference of shares, over ``epochs``. ``unsettled`` says
+    what keeps it open where more tasks would not help.
     """
 
     limit: Limit
@@ -61,9 +61,12 @@ class Change:
     bound: float | None = None
     spread: Spread | None = None
     epochs: int = 1
+    unsettled: str = ""
 
     def hint(self, level: float) -> str:
         """What would settle a change that is neither shown, at ``level``, to be too much nor excluded."""
+        if self.unsettled:
+            return self.unsettled
         return _time_hint(self.tasks) if self.spread is None else _validity_hint(self, self.spread, level)
 
     @property
@@ -140,7 +143,14 @@ def _validity(pair: Matched, limit: Limit, series: Series) -> Change:
         passes=_passes_early(most, epochs, margin) if pair.stopped else bound <= margin,
         spread=Spread.of(base, head, epochs),
         epochs=epochs,
+        unsettled=_what_keeps_open(pair, cut_off=most != least),
     )
+
+
+def _what_keeps_open(pair: Matched, *, cut_off: bool) -> str:
+    if pair.stopped:
+        return "the run was stopped early; measure it without --sequential"
+    return "some answers were cut off at their limit of tokens; measure both runs with a larger --max-tokens" if cut_off else ""
 
 
 def _evidence_p(lost: Sequence[int], epochs: int, margin: Fraction) -> float:
@@ -156,15 +166,16 @@ def _validity_hint(change: Change, spread: Spread, level: float) -> str:
     if (needed := tasks_to_exclude(margin)) is None:
         return "a margin of 0 can never be shown to be kept; set one above 0"
     if excludable_loss(tasks) > margin:
-        least = f"{tasks} tasks can exclude a loss of {100 * excludable_loss(tasks):.0f} points at best, so no run of them can PASS"
-        return f"{least}; it takes {needed} tasks without a loss"
+        best = f"{100 * excludable_loss(tasks):.0f} points at best, so no run of them can PASS"
+        them = f"{tasks} task{'' if tasks == 1 else 's'}"
+        return f"{them} can exclude a loss of {best}; it takes {needed} tasks without a loss"
     return what_settles(spread, margin, (tasks, change.epochs), level)
 
 
 def _tokens(pair: Matched, limit: Limit, series: Series) -> Change | None:
     """Prompt tokens of first attempts, compared exactly: they depend on nothing but the prompt."""
     base, head = (_prompt_tokens(run, series, pair.tasks) for run in (pair.base, pair.head))
-    if not base:
+    if not base or not head:
         return None
     ratio = float(head / base)
     return Change(
@@ -194,7 +205,7 @@ def _time(pair: Matched, limit: Limit, series: Series) -> Change | None:
     if not both:
         return None
     logarithms = [math.log(head[task] / base[task]) for task in both]
-    ratio, most = estimate_ratio(logarithms, TIME_LEVEL), 1 + float(limit.share)
+    ratio, most, whole = estimate_ratio(logarithms, TIME_LEVEL), 1 + float(limit.share), len(both) == len(base) == len(head)
     return Change(
         limit=limit,
         series=series,
@@ -204,16 +215,17 @@ def _time(pair: Matched, limit: Limit, series: Series) -> Change | None:
         value=ratio.value,
         low=ratio.low,
         high=ratio.high,
-        p=signed_rank_p(logarithms, math.log(most)),
-        passes=ratio.high <= most,
+        p=signed_rank_p(logarithms, math.log(most)) if whole else 1.0,
+        passes=whole and ratio.high <= most,
+        unsettled="" if whole else "some tasks have a time on one side alone",
     )
 
 
 def median_times(run: Run, series: Series, tasks: Sequence[str], metric: Metric) -> dict[str, float]:
-    """Seconds; a time of 0, which no ratio can be made of, counts as the shortest that a clock could tell."""
+    """Seconds. A time of 0 is none: nothing was measured, and no ratio can be made of it."""
     by_task = _by_task(run, series, tasks, lambda trial: value_of(trial, metric))
     medians = {task: median(values) for task, values in by_task.items()}
-    return {task: max(seconds, _SHORTEST) for task, seconds in medians.items()}
+    return {task: seconds for task, seconds in medians.items() if seconds > 0}
 
 
 def _by_task(run: Run, series: Series, tasks: Sequence[str], value: Callable[[Trial], _Number | None]) -> dict[str, list[_Number]]:

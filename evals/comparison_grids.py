@@ -78,7 +78,7 @@ def _side_cells(side: Side) -> dict[str, str]:
         "run": side.run,
         "model": side.model,
         "server": side.server,
-        "commit": _NOTHING if side.commit is None else f"{side.commit[:10]}{' and uncommitted changes' if side.dirty else ''}",
+        "commit": _NOTHING if side.commit is None else f"{str(side.commit)[:10]}{' and uncommitted changes' if side.dirty else ''}",
         "size": f"{_number(side.tasks, 'task')}{stopped} x {_number(side.epochs, 'epoch')}{told}",
         "begun": _NOTHING if side.started is None else f"{side.started[:16].replace('T', ' ')} UTC",
     }

@@ -47,4 +47,5 @@ def _figures(measured: Sequence[float]) -> dict[str, float]:
 
 
 def _is_near(said: Any, seconds: float) -> bool:
-    return isinstance(said, int | float) and math.isclose(said, seconds, rel_tol=1e-6, abs_tol=1e-9)
+    # An integer of any length is JSON, and no float.
+    return isinstance(said, int | float) and abs(said) < 1e300 and math.isclose(said, seconds, rel_tol=1e-6, abs_tol=1e-9)

@@ -10,7 +10,7 @@ from agent.stacks import STACKS
 from evals.changes import TIME_LEVEL
 from evals.gate import CHOSEN_LEVEL
 from evals.limits import Floor, Limit, Limits
-from evals.paired import upper_share
+from evals.paired import loss_p, upper_share
 from evals.power import excludable_loss, flips_to_fail, tasks_to_exclude
 from evals.run import Run
 from evals.schedule import Series
@@ -74,7 +74,7 @@ def _limit_lines(plan: Plan, limit: Limit) -> Iterator[str]:
     elif limit.unit == "percent":
         yield f"{limit.metric}{scope}, at most {limit} more: compared exactly, so any number of tasks settles it"
     else:
-        yield f"{limit.metric}{scope}, at most {limit} less: {_pass_text(plan, limit)}; {_fail_text(plan)}"
+        yield f"{limit.metric}{scope}, at most {limit} less: {_pass_text(plan, limit)}; {_fail_text(plan, limit)}"
 
 
 def _pass_text(plan: Plan, limit: Limit) -> str:
@@ -92,11 +92,16 @@ def _losses_allowed(tasks: int, limit: Limit) -> int:
     return max(lost for lost in range(tasks + 1) if lost == 0 or upper_share(lost, tasks) <= limit.share)
 
 
-def _fail_text(plan: Plan) -> str:
-    needed = flips_to_fail(CHOSEN_LEVEL / max(1, plan.tests))
-    if needed > plan.tasks:
-        return f"cannot FAIL, which takes {needed} tasks lost and none gained"
-    return f"can FAIL from {needed} tasks lost on, and none gained"
+def _fail_text(plan: Plan, limit: Limit) -> str:
+    level = CHOSEN_LEVEL / max(1, plan.tests)
+    fails = (lost for lost in range(1, plan.tasks + 1) if _loss_p(plan.tasks, lost, limit) <= level)
+    if (needed := next(fails, None)) is None:
+        return "cannot FAIL, even when every task is lost"
+    return f"can FAIL from {_counted(needed, 'task')} lost on, and none gained"
+
+
+def _loss_p(tasks: int, lost: int, limit: Limit) -> float:
+    return loss_p([1] * lost + [0] * (tasks - lost), 1, limit.share)
 
 
 def _floor_line(plan: Plan, series: Series, floor: Floor) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from evals.changes import EARLY_PASS, Change, Matched, measure_change
 from evals.evidence import excess_evidence, shortfall_evidence
-from evals.floors import judge_stack
+from evals.floors import Judgement, judge_stack
 from evals.likeness import DEFAULT_CHANGED, Changed, Differences, common_tasks, differences, obstacles
 from evals.limits import Floor, Limit, Limits
 from evals.pair import from_one_session
@@ -122,6 +122,8 @@ def _finding(pair: Matched, limit: Limit, series: Series) -> Finding:
         return Finding(name, "NOT JUDGED", f"{change.text}; {why}" if change else why, change)
     if change is None:
         return Finding(name, "INCONCLUSIVE", "nothing was measured", p=1.0)
+    if change.p is None and pair.stopped:
+        return Finding(name, "INCONCLUSIVE", f"{change.text}; the tasks that were not measured may cost more or less", change)
     if change.p is None:
         verdict: FindingVerdict = "PASS" if change.passes else "FAIL"
         return Finding(name, verdict, f"{change.text}; {limit} more are allowed", change)
@@ -158,7 +160,7 @@ def _settled(findings: Sequence[Finding], level: float) -> tuple[Finding, ...]:
 
 
 def _with_hint(finding: Finding, level: float) -> Finding:
-    if finding.verdict != "INCONCLUSIVE" or finding.change is None:
+    if finding.verdict != "INCONCLUSIVE" or finding.change is None or finding.p is None:
         return finding
     return replace(finding, sentence=f"{finding.sentence}: {finding.change.hint(level)}")
 
@@ -166,7 +168,7 @@ def _with_hint(finding: Finding, level: float) -> Finding:
 def _corrected(finding: Finding, adjusted: float, level: float) -> Finding:
     if adjusted > level:
         return replace(finding, adjusted_p=adjusted)
-    said = f"{finding.change.text}; {finding.change.worse} is shown" if finding.change else finding.sentence
+    said = f"{finding.change.text}; {finding.change.worse} is shown" if finding.change else f"{finding.sentence}: below it"
     return replace(finding, verdict="FAIL", sentence=f"{said} (p = {adjusted:.2g})", adjusted_p=adjusted)
 
 
@@ -179,7 +181,15 @@ def _floor_finding(pair: Matched, floor: Floor, series: Series, trials: Sequence
         p = 1 / max(1.0, shortfall_evidence(task_rates(trials, cut_off_is_valid=True), floor.share))
         early = excess_evidence(task_rates(trials), floor.share) >= EARLY_PASS
         passes = early if pair.stopped else judged.verdict == "PASS"
-    return Finding(f"floor, {series}", "PASS" if passes else "INCONCLUSIVE", judged.sentence, p=p)
+    kept = judged.sentence if passes == (judged.verdict == "PASS") and judged.verdict != "FAIL" else _floor_text(judged, floor)
+    return Finding(f"floor, {series}", "PASS" if passes else "INCONCLUSIVE", kept, p=p)
+
+
+def _floor_text(judged: Judgement, floor: Floor) -> str:
+    """What is said of a floor when the gate's own test, among all its limits, decides otherwise than an interval alone would."""
+    share = judged.share
+    seen = "" if share is None else f"{share.value:.0%} valid over {_counted(share.tasks, 'task')} "
+    return f"{seen}against the floor of {floor.share:.0%} ({floor.reason})"
 
 
 def _overall(findings: Sequence[Finding]) -> GateVerdict:
@@ -194,7 +204,7 @@ def _sentence(verdict: GateVerdict, findings: Sequence[Finding], pair: Matched) 
     told = [finding for finding in judged if finding.verdict == verdict]
     size = f"{_counted(len(pair.tasks), 'task')} x {_counted(pair.head.settings.epochs, 'epoch')}"
     if not judged:
-        return "no limit in limits.toml is about these stacks on this target, so nothing was judged"
+        return "no limit that is about these stacks on this target can be judged, so nothing was"
     if verdict == "PASS":
         kept = "its one limit" if len(judged) == 1 else f"all {len(judged)} limits"
         return f"HEAD keeps {kept} against BASE, over {size}"

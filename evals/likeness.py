@@ -62,10 +62,22 @@ def common_tasks(base: Run, head: Run) -> tuple[str, ...]:
     return tuple(task for task in head.measured_tasks if task in measured)
 
 
+def mend(run: Run) -> str:
+    """What makes an incomplete run whole: going on with it, but for an A/B session, whose times belong together."""
+    if run.settings.arms != ("head",):
+        return "measure it again"
+    judged = " --baseline NAME" if run.settings.sequential else ""
+    return f"pytest evals/ -m live --resume={run.header.run}{judged}, or measure it again"
+
+
+def default_changed(head: Run) -> tuple[Changed, ...]:
+    """What is meant to differ where nothing is said: the prompt, or the model in an A/B session of two models."""
+    return DEFAULT_CHANGED if head.settings.ab_model is None else ("model",)
+
+
 def _unfit(side: str, run: Run) -> Iterator[str]:
     if run.flaw:
-        resume = f"pytest evals/ -m live --resume={run.header.run}, or " if run.settings.arms == ("head",) else ""
-        yield f"{side}: {run.flaw}. Next: {resume}measure it again"
+        yield f"{side}: {run.flaw}. Next: {mend(run)}"
 
 
 def _same(base: Run, head: Run) -> Iterator[str]:
@@ -78,13 +90,20 @@ def _unlike(base: Run, head: Run, changed: Collection[Changed]) -> Iterator[str]
     yield from _sets("task", before.tasks, now.tasks, "pytest evals/ -m live with the same --suite and --task")
     yield from _sets("stack", before.stacks, now.stacks, "pytest evals/ -m live with the same --stack")
     yield from _sets("regime", before.regimes, now.regimes, "pytest evals/ -m live with the same --regime")
+    if (kinds := (base.header.target.kind, head.header.target.kind)) != kinds[:1] * 2:
+        yield f"BASE ran on the target {kinds[0]} and HEAD on {kinds[1]}. Next: pytest evals/ -m live with the same --target"
     if before.epochs != now.epochs:
         yield f"BASE has {before.epochs} epoch(s) and HEAD {now.epochs}. Next: pytest evals/ -m live --epochs {before.epochs}"
-    if None not in (base.stopped, head.stopped) and before.seed != now.seed:
-        yield "both runs were stopped early, in other orders of tasks. Next: run one of them again without --sequential"
+    if None not in (base.stopped, head.stopped) and not _have_a_prefix(base, head):
+        yield "both runs were stopped early, in other orders of tasks. Next: measure one of them again without --sequential"
     for one in differences(base, head, changed).unlike:
         if not _is_told(one, base, head):
             yield f"{one}{_what_to_do(one)}"
+
+
+def _have_a_prefix(base: Run, head: Run) -> bool:
+    common = min(len(base.measured_tasks), len(head.measured_tasks))
+    return base.measured_tasks[:common] == head.measured_tasks[:common]
 
 
 def _sets(noun: str, before: Collection[str], now: Collection[str], mend: str) -> Iterator[str]:

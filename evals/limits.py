@@ -107,7 +107,7 @@ def load_limits(file: Path = LIMITS_FILE) -> Limits:
             raise ValueError("two floors are for the same stack and target")
         if len({(limit.metric, limit.stack, limit.target) for limit in changes}) < len(changes):
             raise ValueError("two limits are for the same metric, stack and target")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from error
     return Limits(floors, changes)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.errors import RunFileError
 from evals.baselines import find_baseline
-from evals.likeness import Changed
+from evals.likeness import Changed, default_changed
 from evals.run import Run
 from evals.runs import load_run
 
@@ -25,8 +25,11 @@ class NamedRun:
     file: Path
 
 
-def load_pair(base: str, head: str, changed: Collection[Changed], storage: Path, baselines: Path) -> tuple[NamedRun, NamedRun]:
-    """BASE and HEAD by their names. ``baseline`` is the blessed run that is like HEAD, ``ab`` the other arm of HEAD's A/B session.
+def load_pair(
+    base: str, head: str, changed: Collection[Changed] | None, storage: Path, baselines: Path
+) -> tuple[NamedRun, NamedRun]:
+    """BASE and HEAD by their names. ``baseline`` is the blessed run that is like HEAD but for what ``changed`` names (by default
+    :func:`evals.likeness.default_changed`), ``ab`` the other arm of HEAD's A/B session.
 
     Raises:
         RunFileError: when a name is unknown, listing what there is, or a file is no sound run.
@@ -37,7 +40,8 @@ def load_pair(base: str, head: str, changed: Collection[Changed], storage: Path,
     judged = NamedRun(load_run(file), file)
     if base == OTHER_ARM:
         return NamedRun(load_run(file, "base"), file), judged
-    found = find_baseline(judged.run, changed, baselines) if base == BASELINE else find_file(base, storage)
+    meant = changed or default_changed(judged.run)
+    found = find_baseline(judged.run, meant, baselines) if base == BASELINE else find_file(base, storage)
     return NamedRun(load_run(found), found), judged
 
 
@@ -47,9 +51,10 @@ def find_file(name: str, storage: Path = STORAGE) -> Path:
     Raises:
         RunFileError: when there is none, or a number stands for several, listing what there is.
     """
-    if Path(name).is_file():
+    if _is_file(Path(name)):
         return Path(name)
-    files = sorted(storage.glob("*/[0-9]*_*.json"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+    saved = [file for file in storage.glob("*/[0-9]*_*.json") if _is_file(file)]
+    files = sorted(saved, key=lambda file: (file.stat().st_mtime_ns, file.name))
     if name == LATEST and files:
         return files[-1]
     found = [file for file in files if name.isdecimal() and file.name.partition("_")[0].lstrip("0") == name.lstrip("0")]
@@ -57,7 +62,15 @@ def find_file(name: str, storage: Path = STORAGE) -> Path:
         return found[0]
     if found:
         raise RunFileError(f"{name} stands for {len(found)} files; name one of them: {', '.join(map(str, found))}")
-    raise RunFileError(f"There is no run {name!r}. {_what_there_is(files, storage)}")
+    raise RunFileError(f"There is no run {name[:100]!r}. {_what_there_is(files, storage)}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        # Too long a name, for example.
+        return False
 
 
 def _what_there_is(files: list[Path], storage: Path) -> str:

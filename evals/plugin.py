@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.errors import AgentError, ArmError, SettingsError
+from agent.printable import one_line
 from agent.stacks import STACKS
 from evals.floors import Judgement, judge_run
 from evals.limits import Limits
@@ -33,9 +34,7 @@ from evals.settings import Settings
 
 if TYPE_CHECKING:
     from evals.arms import Arms
-    from evals.gate import Verdict
     from evals.live import LiveRun
-    from evals.run import Run
     from evals.session_gate import SessionGate
 
 SELF_TESTS = Path(__file__).with_name("selftest")
@@ -52,10 +51,7 @@ class _State:
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     arms: Arms | None = None
     progress: Progress | None = None
-    tasks_judged: int = 0
     gate: SessionGate | None = None
-    base: Run | None = None
-    verdict: Verdict | None = None
 
     @property
     def run(self) -> LiveRun | None:
@@ -80,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
             refuse_unfit_options(config)
         config.stash[_STATE] = _state(config)
     except AgentError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(one_line(str(error))) from error
     if selects_live(config):
         from evals.saving import run_tag
 
@@ -129,9 +125,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     try:
         state.arms = arms = state.opened.enter_context(_open(session.config, state))
+        arms.judged_by = "" if state.gate is None else state.gate.arguments
     except AgentError as error:
-        raise pytest.UsageError(str(error)) from error
-    _refuse_incomparable(state, arms)
+        raise pytest.UsageError(one_line(str(error))) from error
+    _begin_gate(state, arms)
     done, total = arms.answered, len(state.planned)
     state.progress = Progress(total=total, done=done)
     going_on = f"going on with run {arms.head.header.run}: {done} of {total} trials are there" if state.resumed else ""
@@ -161,7 +158,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
             state.progress.add(trial, planned.arm)
         if state.arms.over_budget:
             item.session.shouldstop = _over_budget(state.arms)
-        _stop_when_settled(state)
+        if state.gate is not None and state.run is not None:
+            state.gate.stop_when_settled(state.run)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -206,21 +204,24 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the stacks side by side, and where everything was saved."""
     state = config.stash[_STATE]
-    if state.arms is None or not state.arms.measured:
-        return
-    from evals.saving import saved_file, why_unsaved
-
-    terminalreporter.section("evals")
-    for line in state.arms.summary(state.limits, terminalreporter._tw.fullwidth):
-        terminalreporter.write_line(line)
-    saved = saved_file(config)
-    where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
-    if state.verdict is not None:
+    if state.arms is not None and state.arms.measured:
+        _write_summary(terminalreporter, config, state, state.arms)
+    if state.gate is not None and state.gate.verdict is not None:
         from evals.verdict_text import verdict_lines
 
         terminalreporter.section("verdict")
-        terminalreporter.write_line("\n".join(verdict_lines(state.verdict)))
-    journals = ", ".join(_relative(run.journal.file) for run in state.arms.runs)
+        terminalreporter.write_line("\n".join(verdict_lines(state.gate.verdict)))
+
+
+def _write_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config, state: _State, arms: Arms) -> None:
+    from evals.saving import saved_file, why_unsaved
+
+    terminalreporter.section("evals")
+    for line in arms.summary(state.limits, terminalreporter._tw.fullwidth):
+        terminalreporter.write_line(line)
+    saved = saved_file(config)
+    where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
+    journals = ", ".join(_relative(run.journal.file) for run in arms.runs)
     terminalreporter.write_line(f"saved: {where}, journal: {journals}")
 
 
@@ -240,6 +241,12 @@ def live(arms: Arms) -> LiveRun:
 
 
 @pytest.fixture
+def judged_at_the_end(request: pytest.FixtureRequest) -> bool:
+    """Whether the session has a gate, to whose verdict the floors belong."""
+    return request.config.stash[_STATE].gate is not None
+
+
+@pytest.fixture
 def judgements(live: LiveRun, request: pytest.FixtureRequest) -> dict[Series, Judgement]:
     """What the share of valid answers of every series amounts to, of all that was measured so far."""
     return judge_run(live.result(), request.config.stash[_STATE].limits)
@@ -254,49 +261,33 @@ def _state(config: pytest.Config) -> _State:
         planned = plan_sequential(tasks, stacks, settings.epochs, settings.seed, settings.regimes)
     else:
         planned = plan(tasks, stacks, settings.epochs, settings.seed, settings.regimes, arms=arms)
-    gate = session_gate(config.getoption, storage_folder(config), ab=arms == BOTH_ARMS)
+    gate = session_gate(config.getoption, storage_folder(config), ab=arms == BOTH_ARMS, live=selects_live(config))
     if settings.sequential and gate is None:
         raise SettingsError("The run is sequential, so it needs what it is judged against. Next: --baseline NAME")
     return _State(settings, planned, limits_of(config.getoption), resumed, gate=gate)
 
 
-def _refuse_incomparable(state: _State, arms: Arms) -> None:
+def _begin_gate(state: _State, arms: Arms) -> None:
     """End the session with INVALID before the first call when its run could never be compared with the baseline."""
     if state.gate is None:
         return
     try:
-        state.base = state.gate.base(arms.head.result())
+        state.gate.begin(arms)
     except AgentError as error:
         begun = [] if state.resumed else [run.journal.file for run in arms.runs]
         state.arms = None
         state.opened.close()
         for journal in begun:
             journal.unlink()
-        pytest.exit(f"INVALID: {error}", returncode=SESSION_EXIT_CODES["INVALID"])
-
-
-def _stop_when_settled(state: _State) -> None:
-    """Note in a sequential run that its verdict is settled, so that no further task is measured."""
-    from evals.session_gate import tasks_done
-
-    run = state.run
-    if run is None or state.gate is None or not state.settings.sequential or run.stopped is not None:
-        return
-    so_far = run.result()
-    done = tasks_done(so_far)
-    if state.tasks_judged < done < len(state.settings.tasks):
-        state.tasks_judged = done
-        verdict = state.gate.verdict(state.base, None, replace(so_far, stopped=done)).verdict
-        if verdict in ("PASS", "FAIL"):
-            run.stopped = done
+        pytest.exit(one_line(f"INVALID: {error}"), returncode=SESSION_EXIT_CODES["INVALID"])
 
 
 def _judge(session: pytest.Session, state: _State) -> None:
     """Judge what was measured, and have the verdict as the exit code and as properties of the JUnit report."""
-    if state.gate is None or state.arms is None or not state.arms.measured:
+    if state.gate is None or session.config.option.collectonly or int(session.exitstatus) == SESSION_EXIT_CODES["INVALID"]:
         return
-    state.verdict = verdict = state.gate.verdict(state.base, state.arms.pair, state.arms.head.result())
-    session.exitstatus = state.gate.exit_code(verdict, int(session.exitstatus))
+    verdict = state.gate.end(state.arms)
+    session.exitstatus = state.gate.exit_code(int(session.exitstatus))
     from _pytest.junitxml import xml_key
 
     # What the fixture record_testsuite_property does, which no test can use after the last one.

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from evals.paired import sign_flip_p
 
+_SAME = 1e-9
+"""Logarithms that differ by less are the same ratio, written in binary."""
+
 
 @dataclass(frozen=True, slots=True)
 class RatioEstimate:
@@ -30,7 +33,7 @@ def signed_rank_p(values: Sequence[float], centre: float = 0.0) -> float:
     sign flips of the ranks as they are. A value at the centre keeps its rank and has no sign (Pratt, Journal of the American
     Statistical Association 54, 1959).
     """
-    distances = [value - centre for value in values]
+    distances = [0.0 if abs(value - centre) < _SAME else value - centre for value in values]
     return sign_flip_p(
         int(math.copysign(rank, distance)) if distance else 0 for rank, distance in zip(_ranks(distances), distances, strict=True)
     )

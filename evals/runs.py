@@ -64,6 +64,10 @@ def _loaded(file: Path, whole: dict[str, Any], name: str) -> Run:
         missing=tuple(map(_key, part["missing"])),
         stopped=part["stopped"],
     )
+    try:
+        run.header.fingerprint.differences(run.header.fingerprint)
+    except RecursionError as error:
+        raise RunFileError(f"{file}: {name}.fingerprint: it is nested too deeply") from error
     _refuse_contradictions(file, run, part, name)
     if name == PARTS["head"]:
         check_entries(file, run, whole["benchmarks"])
@@ -95,8 +99,8 @@ def _refuse_contradictions(file: Path, run: Run, part: dict[str, Any], name: str
     keys = Counter(trial.key for trial in run.trials)
     if twice := [key for key, count in keys.items() if count > 1]:
         raise RunFileError(f"{file}: {name}.trials: the trial {twice[0]} is there twice")
-    if run.stopped is not None and not (run.settings.sequential and run.stopped <= len(run.settings.tasks)):
-        raise RunFileError(f"{file}: {name}.stopped: only a sequential run stops early, and after no more than all its tasks")
+    if run.stopped is not None and not (run.settings.sequential and run.stopped < len(run.settings.tasks)):
+        raise RunFileError(f"{file}: {name}.stopped: only a sequential run stops early, before its last task")
     if both := set(keys) & set(run.missing):
         raise RunFileError(f"{file}: {name}.missing: {min(both)} is said to be missing and is there")
     if astray := _astray(run.settings, {*keys, *run.missing}):

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent.errors import RunFileError, SettingsError
 from evals.gate import GateVerdict, Verdict, invalid, judge
 from evals.likeness import DEFAULT_CHANGED, Changed, obstacles
 from evals.limits import Limits, load_limits
 from evals.names import BASELINE, find_file
-from evals.pair import Pair
 from evals.run import Run
 from evals.runs import load_run
+
+if TYPE_CHECKING:
+    from evals.arms import Arms
+    from evals.live import LiveRun
 
 SESSION_EXIT_CODES: Mapping[GateVerdict, int] = {"PASS": 0, "FAIL": 1, "INVALID": 12, "INCONCLUSIVE": 13}
 """pytest itself uses 2 to 5, which keep their meaning."""
@@ -25,10 +28,11 @@ SESSION_EXIT_CODES: Mapping[GateVerdict, int] = {"PASS": 0, "FAIL": 1, "INVALID"
 _OK, _TESTS_FAILED = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionGate:
     """What a session is judged by. ``name`` is the baseline's, as the command line names a run, and ``None`` in an A/B session,
-    where the other arm is BASE; ``inconclusive`` is what an INCONCLUSIVE verdict counts as.
+    where the other arm is BASE; ``inconclusive`` is what an INCONCLUSIVE verdict counts as. ``base`` is the baseline, once the
+    session has begun, and ``verdict`` what was found, once it has ended.
     """
 
     limits: Limits
@@ -37,46 +41,87 @@ class SessionGate:
     storage: Path
     baselines: Path
     inconclusive: Literal["pass", "fail"] | None = None
+    base: Run | None = None
+    verdict: Verdict | None = None
+    _tasks_judged: int = 0
 
-    def base(self, head: Run) -> Run | None:
-        """The baseline of a run that has just begun; ``None`` in an A/B session.
+    @property
+    def arguments(self) -> str:
+        """The options that ask for this gate again, for a session that goes on."""
+        if self.name is None:
+            return ""
+        asked = [f"--baseline {self.name}", *(f"--changed {one}" for one in self.changed if self.changed != DEFAULT_CHANGED)]
+        return " ".join(["", *asked])
+
+    def begin(self, arms: Arms) -> None:
+        """Find the baseline of the session's run, which has just been opened.
 
         Raises:
-            RunFileError: when there is none, it is damaged, or the run that has begun could never be compared with it.
+            RunFileError: when there is none, it is damaged, or what will be measured could never be compared.
         """
         from evals.baselines import find_baseline
 
-        if self.name is None:
-            return None
-        file = find_baseline(head, self.changed, self.baselines) if self.name == BASELINE else find_file(self.name, self.storage)
-        base = load_run(file)
-        if reasons := [reason for reason in obstacles(base, head, self.changed) if not reason.startswith("HEAD:")]:
-            raise RunFileError(f"{file}: {invalid(reasons).sentence}")
-        return base
+        head = arms.head.result()
+        source = "A/B"
+        if arms.pair is not None:
+            base = arms.pair.base
+        else:
+            name = str(self.name)
+            file = find_baseline(head, self.changed, self.baselines) if name == BASELINE else find_file(name, self.storage)
+            base = self.base = load_run(file)
+            source = str(file)
+        if reasons := [reason for reason in obstacles(base, head, self.changed) if not reason.startswith(("HEAD:", "BASE: an"))]:
+            raise RunFileError(f"{source}: {invalid(reasons).sentence}")
+        if self.base is not None and self.base.flaw:
+            raise RunFileError(f"{source}: {invalid([f'BASE: {self.base.flaw}']).sentence}")
 
-    def verdict(self, base: Run | None, pair: Pair | None, head: Run) -> Verdict:
+    def stop_when_settled(self, run: LiveRun) -> None:
+        """Note in a sequential run that its verdict is settled, so that no further task is measured."""
+        if not run.settings.sequential or run.stopped is not None:
+            return
+        so_far = run.result()
+        done = tasks_done(so_far)
+        if self._tasks_judged < done < len(run.settings.tasks):
+            self._tasks_judged = done
+            if self._judged(self.base, replace(so_far, stopped=done)).verdict in ("PASS", "FAIL"):
+                run.stopped = done
+
+    def end(self, arms: Arms | None) -> Verdict:
         """The verdict on what was measured, against the baseline or the other arm."""
-        against = pair.base if pair is not None else base
-        if against is None:
-            return invalid(["there is nothing to compare with. Next: name a --baseline"])
-        return judge(against, head, self.limits, self.changed)
+        if arms is None or not arms.measured:
+            self.verdict = invalid(["nothing was measured. Next: select the trials, too (-k and --deselect leave them out)"])
+        else:
+            self.verdict = self._judged(arms.pair.base if arms.pair else self.base, arms.head.result())
+        return self.verdict
 
-    def exit_code(self, verdict: Verdict, status: int) -> int:
-        """The exit code of a session that ended with ``status``. Beside a PASS, what else failed still fails."""
-        if status not in (_OK, _TESTS_FAILED) or (verdict.verdict == "PASS" and status == _TESTS_FAILED):
+    def exit_code(self, status: int) -> int:
+        """The exit code of a session that ended with ``status``. What else failed still fails beside a PASS, or an INCONCLUSIVE
+        that counts as one.
+        """
+        if self.verdict is None or status not in (_OK, _TESTS_FAILED):
             return status
-        if verdict.verdict == "INCONCLUSIVE" and self.inconclusive:
-            return _OK if self.inconclusive == "pass" else _TESTS_FAILED
-        return SESSION_EXIT_CODES[verdict.verdict]
+        verdict = self.verdict.verdict
+        if verdict == "INCONCLUSIVE" and self.inconclusive == "fail":
+            return _TESTS_FAILED
+        if verdict == "PASS" or (verdict == "INCONCLUSIVE" and self.inconclusive == "pass"):
+            return status
+        return SESSION_EXIT_CODES[verdict]
+
+    def _judged(self, base: Run | None, head: Run) -> Verdict:
+        if base is None:
+            return invalid(["there is nothing to compare with. Next: name a --baseline"])
+        return judge(base, head, self.limits, self.changed)
 
 
-def session_gate(option: Callable[[str], Any], storage: Path, *, ab: bool) -> SessionGate | None:
-    """The gate that the command line asks for; ``None`` where it asks for none.
+def session_gate(option: Callable[[str], Any], storage: Path, *, ab: bool, live: bool) -> SessionGate | None:
+    """The gate that the command line asks for; ``None`` where it asks for none. ``live`` says whether live evals are selected.
 
     Raises:
         SettingsError: when its options contradict each other, or the limits cannot be read.
     """
     name, sequential = option("evals_baseline"), option("evals_sequential")
+    if not live and (name or sequential or ab):
+        raise SettingsError("--baseline, --sequential, --ab and --ab-model are about live evals. Next: add -m live")
     if ab and (name or sequential):
         raise SettingsError(
             "An A/B session is judged against its other arm, as a whole. Next: leave --baseline and --sequential out"
@@ -88,7 +133,7 @@ def session_gate(option: Callable[[str], Any], storage: Path, *, ab: bool) -> Se
             if option(f"evals_{choice}"):
                 raise SettingsError(f"--{choice} is about a verdict. Next: name what to compare with: --baseline NAME, or --ab REF")
         return None
-    default: tuple[Changed, ...] = ("model",) if option("evals_ab_model") else DEFAULT_CHANGED
+    default: tuple[Changed, ...] = DEFAULT_CHANGED if option("evals_ab_model") is None else ("model",)
     changed = tuple(option("evals_changed") or default)
     return SessionGate(
         limits=limits_of(option),

@@ -187,7 +187,9 @@ def _count_of(holds: Callable[[Outcome], bool], trials: Sequence[Trial], attempt
 def summary_notes(run: Run, resume_command: str) -> list[str]:
     """What must be said beside the tables: what is missing, and what the numbers do not say."""
     notes = []
-    if run.missing or run.faulted:
+    if run.stopped is not None:
+        notes.append(f"Stopped after {run.stopped} of {len(run.settings.tasks)} tasks, since the verdict was settled.")
+    if run.flaw:
         notes.append(
             f"INCOMPLETE: of {len(run.missing) + len(run.trials)} planned trials {len(run.missing)} were not run and"
             f" {len(run.faulted)} met an infrastructure fault; nothing here is judged. Next: {resume_command}"

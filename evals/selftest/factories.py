@@ -74,7 +74,8 @@ def _stats(seconds: list[float]) -> dict[str, Any]:
 def header(asked: Settings | None = None, name: str = "20260101-000000-abcdef01") -> Header:
     """The header of a run."""
     target = ServedTarget("embedded", "m", "s", None, "")
-    marks = Fingerprint({"model": {"name": "m"}}, {"cores": 2}, {"commit": None})
+    empty: dict[str, Any] = {name: {} for name in ("server", "sampling", "stacks", "prompts", "tasks")}
+    marks = Fingerprint({"model": {"name": "m"}} | empty, {"cores": 2}, {"commit": None})
     return Header(name, asked or settings(), target, marks)
 
 

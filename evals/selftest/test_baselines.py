@@ -79,6 +79,25 @@ def test_several_fitting_baselines_are_named(tmp_path: Path) -> None:
     assert all(str(file) in str(raised.value) for file in files)
 
 
+def test_a_file_that_cannot_be_read_blocks_no_other(tmp_path: Path) -> None:
+    """A stray file beside a fitting baseline is passed over; alone it is named, and blessing replaces a damaged baseline."""
+    folder = tmp_path / "baselines"
+    blessed = bless(save(tmp_path, run("base")), folder)
+    (folder / "zz.json").write_text("{}", encoding="utf-8")
+    assert find_baseline(run(), PROMPT, folder) == blessed.file
+    blessed.file.write_text("{", encoding="utf-8")
+    with pytest.raises(RunFileError, match="delete it, or bless a run in its place"):
+        find_baseline(run(), PROMPT, folder)
+    assert bless(save(tmp_path, run("other"), 2), folder).replaced == "a file that could not be read"
+
+
+def test_the_baseline_itself_is_told_from_one_that_does_not_fit(tmp_path: Path) -> None:
+    """Judging the blessed run against itself is refused as just that."""
+    bless(save(tmp_path, run("base")), tmp_path / "baselines")
+    with pytest.raises(RunFileError, match="it is this very run"):
+        find_baseline(run("base"), PROMPT, tmp_path / "baselines")
+
+
 def test_no_baseline_is_an_error_with_the_next_step(tmp_path: Path) -> None:
     """An empty folder, or none, names the command that makes a baseline."""
     with pytest.raises(RunFileError, match=r"There is no baseline in .* Next: python -m evals bless RUN"):

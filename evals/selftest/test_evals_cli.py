@@ -98,6 +98,24 @@ def test_the_other_arm_of_a_session_is_base(folder: Path) -> None:
     assert command(folder, "gate", "ab", str(folder / "ab.json")) == 1
 
 
+def test_a_crash_is_no_fail(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the suite's own is INVALID and not exit 1, which says that HEAD is worse."""
+
+    def crash(*_: object) -> None:
+        raise ZeroDivisionError("by accident")
+
+    monkeypatch.setattr("evals.gate.judge", crash)
+    assert command(folder, "gate", "1", "2") == 2
+    assert "a fault of its own, ZeroDivisionError: by accident" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "..", "", "-", "0", "\x00"])
+def test_odd_names_are_unknown(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """A name that can be no file is unknown like any other."""
+    assert command(folder, "gate", "1", f"./{name}" if name == "-" else name) == 2
+    assert "There is no run" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])
 def test_runs_are_compared(folder: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
     """The comparison names both runs and judges nothing: it ends with 0, also for a bad run."""

@@ -338,3 +338,48 @@ def test_times_of_a_stopped_run_are_not_judged() -> None:
     verdict = judge(*in_one_session(run(64, name="base", seed=7), head), Limits((), (TTFT,)))
     assert only(verdict).verdict == "NOT JUDGED"
     assert "stopped early" in only(verdict).sentence
+
+
+def test_tokens_of_a_stopped_run_settle_nothing() -> None:
+    """One task with a longer prompt is no verdict on the mean of all, so a sequential run does not stop by it."""
+    head = sequential([True] * 64, 1)
+    grown = [replace(one, attempts=tuple(_longer(attempt) for attempt in one.attempts)) for one in head.trials]
+    finding = only(judge(run(64, name="base", seed=7), replace(head, trials=tuple(grown)), Limits((), (TOKENS,))))
+    assert finding.verdict == "INCONCLUSIVE"
+    assert "the tasks that were not measured may cost more or less" in finding.sentence
+
+
+def _longer(attempt: Any) -> Any:
+    return replace(attempt, completion=replace(attempt.completion, prompt_tokens=200))
+
+
+def test_a_time_on_one_side_alone_keeps_it_open() -> None:
+    """Where a task has a time in one arm and none in the other, times neither pass nor fail."""
+    base, head = in_one_session(with_times(run(30, 30), 1.0, "base"), with_times(run(30, 30), 1.0, "head"))
+    first, *others = head.trials
+    silent = replace(first, attempts=(replace(first.attempts[0], completion=replace(first.attempts[0].completion, ttft=None)),))
+    finding = only(judge(base, replace(head, trials=(silent, *others)), Limits((), (TTFT,))))
+    assert finding.verdict == "INCONCLUSIVE"
+    assert "some tasks have a time on one side alone" in finding.sentence
+
+
+def test_a_time_that_nobody_measured_is_not_judged_across_sessions() -> None:
+    """Answers without content have no TTFT; across sessions that keeps no run from passing."""
+    none = [
+        replace(one, attempts=(replace(one.attempts[0], completion=replace(one.attempts[0].completion, ttft=None)),))
+        for one in run(60).trials
+    ]
+    verdict = judge(run(60, name="base"), replace(run(60), trials=tuple(none)), Limits((), (VALIDITY, TTFT)))
+    assert [finding.verdict for finding in verdict.findings] == ["PASS", "NOT JUDGED"]
+    assert verdict.verdict == "PASS"
+
+
+def test_a_ratio_at_the_margin_itself_is_no_rise() -> None:
+    """Twelve tasks at exactly 1.15 times the time do not exceed a margin of 15 %, however the numbers are written in binary."""
+    base, head = in_one_session(run(12, 12, "base"), run(12, 12, "head"))
+
+    def timed(one: Run, seconds: float) -> Run:
+        return replace(one, trials=tuple(replace(trial, attempts=(_timed(trial.attempts[0], seconds),)) for trial in one.trials))
+
+    for before, now in ((0.24, 0.276), (0.2, 0.23), (2.0, 2.3)):
+        assert judge(timed(base, before), timed(head, now), Limits((), (TTFT,))).verdict != "FAIL"

@@ -76,7 +76,8 @@ def newest(storage: Path) -> Path:
 
 def verdict(finished: Finished) -> str:
     """What stands below the heading of the verdict."""
-    return finished.output.partition(" verdict ")[2].partition("\n")[2].splitlines()[0]
+    _, *lines = finished.output.partition("= verdict =")[2].splitlines()
+    return next(line for line in lines if line)
 
 
 def test_a_run_as_good_as_the_baseline_passes(storage: Path) -> None:
@@ -121,7 +122,8 @@ def test_few_tasks_are_inconclusive(storage: Path, base: Path) -> None:
         ("FAIL", None, 0, 1),
         ("INVALID", None, 1, 12),
         ("INCONCLUSIVE", None, 1, 13),
-        ("INCONCLUSIVE", "pass", 1, 0),
+        ("INCONCLUSIVE", "pass", 1, 1),
+        ("INCONCLUSIVE", "pass", 0, 0),
         ("INCONCLUSIVE", "fail", 0, 1),
         ("FAIL", "pass", 0, 1),
         ("INVALID", "pass", 0, 12),
@@ -133,8 +135,8 @@ def test_few_tasks_are_inconclusive(storage: Path, base: Path) -> None:
 )
 def test_the_exit_code_of_a_session(verdict: GateVerdict, policy: Any, status: int, code: int) -> None:
     """Pytest's own 2 to 5 win, a failure beside a PASS stays one, and the policy is about INCONCLUSIVE alone."""
-    gate = SessionGate(Limits(), ("prompt",), "1", Path(), Path(), policy)
-    assert gate.exit_code(Verdict(verdict, ""), status) == code
+    gate = SessionGate(Limits(), ("prompt",), "1", Path(), Path(), policy, verdict=Verdict(verdict, ""))
+    assert gate.exit_code(status) == code
 
 
 UNLIKE = {
@@ -176,6 +178,20 @@ def test_a_partial_run_is_invalid(storage: Path, arguments: tuple[str, ...]) -> 
     finished, _ = judged(valid, storage, *FULL, *arguments)
     assert finished.code == 12
     assert "HEAD: an incomplete run, 1 of 64 planned trials were not run. Next: pytest evals/ -m live --resume=" in finished.output
+
+
+def test_nothing_measured_is_never_green(storage: Path) -> None:
+    """A session that was to be judged and ran none of its trials is INVALID, whatever else it ran."""
+    finished, _ = judged(valid, storage, *FULL, "-k", "test_retrieval")
+    assert finished.code == 12
+    assert verdict(finished).startswith("INVALID: nothing can be judged: nothing was measured")
+
+
+def test_a_gate_needs_live_evals(tmp_path: Path) -> None:
+    """Without ``-m live`` nothing would be judged, so the option is refused."""
+    finished = pytest_session(tmp_path, "--baseline", "1", "-k", "test_paired")
+    assert finished.code == 4
+    assert "Next: add -m live" in finished.output
 
 
 def test_pytests_own_exit_codes_win(storage: Path) -> None:
