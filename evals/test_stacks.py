@@ -23,7 +23,7 @@ pytestmark = pytest.mark.live
 def test_trial(planned: PlannedTrial, arms: Arms) -> None:
     """One stack answers one task once. It records; an invalid answer is no failure, since one sampled answer proves nothing."""
     if arms.is_settled(planned):
-        pytest.skip(f"the verdict was settled after {arms.head.stopped} tasks")
+        pytest.skip(f"the verdict was settled after {arms.head.stopped} task(s)")
     trial = arms.measure(planned)
     if trial.fault is not None:
         pytest.fail(f"infrastructure fault, not an answer, in {len(trial.faults)} tries: {trial.fault}", pytrace=False)

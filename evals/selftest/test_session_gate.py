@@ -227,7 +227,7 @@ def test_a_bad_run_stops_early(storage: Path) -> None:
     assert run.stopped < 20
     assert len(run.trials) == run.stopped
     assert len(calls) < 30
-    assert f"the verdict was settled after {run.stopped} tasks" in finished.output
+    assert f"the verdict was settled after {run.stopped} task(s)" in finished.output
     assert run.complete
 
 
