@@ -134,7 +134,7 @@ def time_change(base: Run, head: Run, series: Series, metric: Metric) -> Change 
         return None
     ratio = estimate_ratio(logarithms, TIME_LEVEL)
     low, high = ratio.low or None, ratio.high if math.isfinite(ratio.high) else None
-    note = "" if low and high else f"{ratio.tasks} task(s) are too few for an interval with two ends"
+    note = "" if low and high else f"{ratio.tasks} task(s) are too few for the interval of a time"
     return Change(ratio.tasks, ratio.value, low, high, note)
 
 

@@ -190,4 +190,4 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def _shown(value: Any) -> str:
     text = json.dumps(value)
     # A SHA-256 in its quotation marks.
-    return f"{text[:12]}…" if len(text) == 66 else text
+    return f"{text[1:11]}…" if len(text) == 66 else text

@@ -80,12 +80,11 @@ def _limit_lines(plan: Plan, limit: Limit) -> Iterator[str]:
 def _pass_text(plan: Plan, limit: Limit) -> str:
     needed = tasks_to_exclude(limit.share)
     if needed is None:
-        return "a margin of 0 can never PASS"
+        return "PASS: never with a margin of 0"
     if plan.tasks < needed:
-        return f"cannot PASS, to exclude {limit} you need {needed} tasks without a loss"
+        return f"PASS: cannot be shown, to exclude {limit} you need {needed} tasks without a loss"
     lost = _losses_allowed(plan.tasks, limit)
-    allowed = f"up to {_counted(lost, 'task')}" if lost else "no task"
-    return f"can PASS with {allowed} lost, net of those that gain"
+    return f"PASS: at most {lost} more tasks lost than gained"
 
 
 def _losses_allowed(tasks: int, limit: Limit) -> int:
@@ -96,8 +95,8 @@ def _fail_text(plan: Plan, limit: Limit) -> str:
     level = CHOSEN_LEVEL / max(1, plan.tests)
     fails = (lost for lost in range(1, plan.tasks + 1) if _loss_p(plan.tasks, lost, limit) <= level)
     if (needed := next(fails, None)) is None:
-        return "cannot FAIL, even when every task is lost"
-    return f"can FAIL from {_counted(needed, 'task')} lost on, and none gained"
+        return "FAIL: cannot be shown, even when every task is lost"
+    return f"FAIL: from {_counted(needed, 'task')} lost on, and none gained"
 
 
 def _loss_p(tasks: int, lost: int, limit: Limit) -> float:

@@ -78,4 +78,5 @@ def _what_there_is(files: list[Path], storage: Path) -> str:
         return f"Nothing is saved below {storage}. Next: pytest evals/ -m live, or name the folder with --storage"
     newest = ", ".join(file.name.partition("_")[0] for file in reversed(files[-_SHOWN:]))
     more = f" and {len(files) - _SHOWN} older" if len(files) > _SHOWN else ""
-    return f"Below {storage} there are {newest}{more}; a path, {LATEST!r} and, as BASE, {BASELINE!r} will do too"
+    others = f"a path, {LATEST!r} or, as BASE, {BASELINE!r} or {OTHER_ARM!r}"
+    return f"Below {storage} there are {newest}{more}. Next: name one of them, {others}"

@@ -39,7 +39,7 @@ def load_pair(file: Path) -> Pair:
     whole = _whole(file)
     head = _loaded(file, whole, PARTS["head"])
     if PARTS["base"] not in whole:
-        raise RunFileError(f"{file}: it holds one run alone, since it is no A/B session (--ab or --ab-model)")
+        raise RunFileError(f"{file}: it holds one run alone, since it is no A/B session. Next: pytest evals/ -m live --ab REF")
     pair = Pair(base=_loaded(file, whole, PARTS["base"]), head=head)
     refuse_unpaired(file, pair)
     return pair

@@ -13,6 +13,7 @@ from agent.stacks import STACKS, Stack
 from fixtures.data import FULL, Task, load_suites, load_tasks
 
 ARTICLE, DEFAULT_SUITE = "article", "smoke"
+_SHOWN = 12
 
 Regime = Literal["warm", "cold"]
 """How a prompt meets the server's prefix cache: ``warm`` takes the cache as it comes; in ``cold`` a nonce is the very first text of
@@ -170,7 +171,9 @@ def choose_tasks(globs: Sequence[str] | None, suite: str | None = None) -> tuple
     tasks = [task for task in load_tasks() if task.id in suites[name]]
     for glob in globs or ():
         if not any(fnmatch.fnmatchcase(task.id, glob) for task in tasks):
-            raise SettingsError(f"--task {glob} matches no task of {name}; there are: {', '.join(task.id for task in tasks)}")
+            shown = ", ".join(task.id for task in tasks[:_SHOWN])
+            more = f" and {len(tasks) - _SHOWN} more in fixtures/tasks.toml" if len(tasks) > _SHOWN else ""
+            raise SettingsError(f"--task {glob} matches no task of {name}; there are: {shown}{more}")
     return tuple(task for task in tasks if not globs or any(fnmatch.fnmatchcase(task.id, glob) for glob in globs))
 
 

@@ -40,7 +40,8 @@ def _headline(verdict: Verdict) -> str:
 
 def _lists(verdict: Verdict) -> dict[str, tuple[str, ...]]:
     """What stands below the limits, by its title: why the runs cannot be compared, and what differs between them."""
-    reasons = {"why they cannot be compared": verdict.reasons} if verdict.reasons else {}
+    # A single reason is the verdict's own sentence.
+    reasons = {"why they cannot be compared": verdict.reasons} if len(verdict.reasons) > 1 else {}
     return reasons | ({} if verdict.between is None else _differences(verdict.between, told=bool(verdict.reasons)))
 
 

@@ -226,7 +226,7 @@ def _medians(run: Run, series: Series) -> dict[str, float]:
 def test_too_few_tasks_give_a_ratio_without_ends() -> None:
     """Four tasks cannot exclude any ratio at 95 %, and five can; an infinite end is None."""
     slow = [_rounded(time_change(*_slower("abcde"[:count]), NAIVE, "ttft")) for count in (4, 5)]
-    assert slow[0] == Change(4, 2.0, None, None, "4 task(s) are too few for an interval with two ends")
+    assert slow[0] == Change(4, 2.0, None, None, "4 task(s) are too few for the interval of a time")
     assert slow[1] == Change(5, 2.0, 2.0, 2.0)
 
 

@@ -66,8 +66,10 @@ def test_what_differs_stands_below_by_what_it_means() -> None:
 def test_what_a_reason_has_told_is_not_told_again() -> None:
     """The differences that must not be are reasons of an INVALID verdict, and stand there alone."""
     between = Differences(("identity.a: 1, then 2",), (), (), ())
-    lines = verdict_lines(Verdict("INVALID", "no", (), ("identity.a: 1, then 2. Next: bring it back",), between))
-    assert lines == ["INVALID: no", "why they cannot be compared:", "  identity.a: 1, then 2. Next: bring it back"]
+    reasons = ("identity.a: 1, then 2. Next: bring it back", "BASE has 1 epoch(s) and HEAD 2. Next: measure it again")
+    lines = verdict_lines(Verdict("INVALID", "no", (), reasons, between))
+    assert lines == ["INVALID: no", "why they cannot be compared:", *(f"  {reason}" for reason in reasons)]
+    assert verdict_lines(Verdict("INVALID", f"no: {reasons[0]}", (), reasons[:1], between)) == [f"INVALID: no: {reasons[0]}"]
 
 
 def test_json_holds_no_infinity() -> None:
