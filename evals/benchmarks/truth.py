@@ -14,8 +14,9 @@ from agent.targets import embedded, engine
 from agent.targets.http import fetch_json
 from evals.benchmarks.known_server import known_server
 from evals.distribution import percentile
+from evals.schedule import choose_tasks
 from evals.served import server_root
-from fixtures.data import load_history, load_preferences, load_tasks
+from fixtures.data import load_history, load_preferences
 
 CALLS = 60
 UNCOUNTED = 3
@@ -53,7 +54,7 @@ def _engine_rows() -> Iterator[tuple[str, ...]]:
 
 def _prompts() -> dict[str, list[tuple[Message, ...]]]:
     history, facts = load_history(), [preference.text for preference in load_preferences()][:5]
-    requests = [task.request for task in load_tasks()]
+    requests = [task.request for task in choose_tasks(None)]
     alone: list[tuple[Message, ...]] = [(Message("user", request),) for request in requests]
     by_stack = {
         stack.name: [build_messages(stack, request, history=history, facts=facts) for request in requests]

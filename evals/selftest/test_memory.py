@@ -95,7 +95,7 @@ def test_all_six_are_stored(taught: Mem0Store, user: str) -> None:
 
 
 def test_five_of_six_are_retrieved(taught: Mem0Store, user: str) -> None:
-    """Each of the twelve requests gets exactly five of the six preferences, sorted."""
+    """Each of the 64 requests gets exactly five of the six preferences, sorted."""
     for request in REQUESTS:
         facts = taught.retrieve_context(request, user).facts
         assert len(set(facts)) == MOST_FACTS == len(facts)
