@@ -284,7 +284,9 @@ def _begin_gate(state: _State, arms: Arms) -> None:
 
 def _judge(session: pytest.Session, state: _State) -> None:
     """Judge what was measured, and have the verdict as the exit code and as properties of the JUnit report."""
-    if state.gate is None or session.config.option.collectonly or int(session.exitstatus) == SESSION_EXIT_CODES["INVALID"]:
+    nothing = state.arms is None or not state.arms.measured
+    if state.gate is None or session.config.option.collectonly or (nothing and int(session.exitstatus) > 1):
+        # What ended the session before a trial has been told.
         return
     verdict = state.gate.end(state.arms)
     session.exitstatus = state.gate.exit_code(int(session.exitstatus))
