@@ -10,6 +10,7 @@ Nothing of the agent or the suite is imported before the tree is settled, so tha
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import queue
@@ -155,6 +156,9 @@ def _stdout_taken() -> Any:
     """Standard output for the answers alone: from now on it leads to standard error for everything else, C code included."""
     taken = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What an agent printed is in the log even when its process is killed.
+        sys.stdout.reconfigure(line_buffering=True)
     return taken
 
 

@@ -148,7 +148,7 @@ NONSENSE = {
 @pytest.mark.parametrize(("answer", "reason"), NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, reason: str) -> None:
     """Whatever a process answers, it is a trial or one error."""
-    monkeypatch.setattr(arm_client, "_BOOT", f"import sys; sys.stdin.readline(); print({answer!r}); sys.stdin.read()")
+    monkeypatch.setattr(arm_client, "_BOOT", f"import sys; sys.stdin.readline(); print({answer!r}, flush=True); sys.stdin.read()")
     with arm_process(OURS, tmp_path / "log") as process, pytest.raises(ArmError, match="talks nonsense") as raised:
         RemoteMeasurer(process, SETTINGS).measure(PLANNED, ())
     assert reason in str(raised.value)
