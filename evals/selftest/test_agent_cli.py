@@ -369,10 +369,16 @@ def test_a_target_may_come_from_the_environment(cli: CommandLine, monkeypatch: p
 def test_an_interrupt_is_exit_code_130(cli: CommandLine) -> None:
     """Ctrl-C while the model answers is one word and the usual exit code, without a traceback."""
 
+    # A job in the background inherits that the signal is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt(_: dict[str, Any]) -> Any:
         signal.raise_signal(signal.SIGINT)
         return chat_stream([event({}).decode()], pause=5.0)
 
     cli.server.routes[CHAT] = interrupt
-    code, out, err = cli.run("Write one")
+    try:
+        code, out, err = cli.run("Write one")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (code, out, err) == (130, "", "interrupted\n")
