@@ -368,7 +368,6 @@ def test_a_target_may_come_from_the_environment(cli: CommandLine, monkeypatch: p
 
 def test_an_interrupt_is_exit_code_130(cli: CommandLine) -> None:
     """Ctrl-C while the model answers is one word and the usual exit code, without a traceback."""
-
     # A job in the background inherits that the signal is ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
