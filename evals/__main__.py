@@ -19,7 +19,6 @@ from evals.limits import LIMITS_FILE, TARGETS, load_limits
 
 if TYPE_CHECKING:
     from evals.gate import Verdict
-    from evals.names import NamedRun
     from evals.run import Run
 
 EXIT_OK, EXIT_FAIL, EXIT_INVALID, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -167,7 +166,7 @@ def _add_format(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=FORMATS, default="text", help="how to print it (default: text)")
 
 
-def _pair(options: argparse.Namespace) -> tuple[NamedRun, NamedRun]:
+def _pair(options: argparse.Namespace) -> tuple[Run, Run]:
     from evals.names import load_pair
 
     return load_pair(options.base, options.head, options.changed, options.storage, options.baselines)
@@ -179,7 +178,7 @@ def _compare(options: argparse.Namespace) -> int:
     from evals.likeness import default_changed
 
     base, head = _pair(options)
-    comparison = compare(base.run, head.run, options.changed or default_changed(head.run))
+    comparison = compare(base, head, options.changed or default_changed(head))
     if options.format == "json":
         print(json.dumps(comparison.to_dict(), indent=2, allow_nan=False))
     elif options.format == "markdown":
@@ -196,7 +195,7 @@ def _gate(options: argparse.Namespace) -> int:
     try:
         limits = load_limits(options.limits)
         base, head = _pair(options)
-        verdict = judge(base.run, head.run, limits, options.changed or default_changed(head.run))
+        verdict = judge(base, head, limits, options.changed or default_changed(head))
     except AgentError as error:
         verdict = invalid([str(error)])
     except Exception as error:

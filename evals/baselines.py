@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import RunFileError, SettingsError
-from evals.likeness import Changed, mend, obstacles
+from evals.likeness import Changed, mend, unfit, unlike
 from evals.run import Run
 from evals.runfile import read_bytes
 from evals.runs import load_run
@@ -86,7 +86,7 @@ def _why_not(file: Path, head: Run, changed: Collection[Changed]) -> list[str]:
         return [f"{error}. Next: delete it, or bless a run in its place"]
     if base.header.run == head.header.run:
         return ["it is this very run"]
-    return [one for one in obstacles(base, head, changed) if not one.startswith("HEAD:")]
+    return [*unfit("BASE", base), *unlike(base, head, changed)]
 
 
 def file_name(run: Run) -> str:

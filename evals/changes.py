@@ -18,7 +18,7 @@ from evals.ratios import estimate_ratio, signed_rank_p
 from evals.run import Run
 from evals.schedule import Series
 from evals.stats import Goal, reached_by_task
-from evals.trials import Trial
+from evals.trials import Trial, by_task
 
 TIME_LEVEL = 0.05
 """The one-sided level of each end of a ratio's interval."""
@@ -44,8 +44,7 @@ class Change:
     ``base`` and ``head`` are shares, tokens or seconds; ``value`` is the difference of shares, or the ratio of the others, with its
     interval. ``p`` is the p-value of "not worse than the margin", ``None`` where that is no question of chance. ``passes`` says
     whether worse than the margin is excluded. ``bound`` is the most that may have been lost, and ``spread`` what was seen of a
-    difference of shares, over ``epochs``. ``unsettled`` says
-    what keeps it open where more tasks would not help.
+    difference of shares, over ``epochs``. ``unsettled`` says what keeps it open where more tasks would not help.
     """
 
     limit: Limit
@@ -111,8 +110,8 @@ def measure_change(pair: Matched, limit: Limit, series: Series) -> Change | None
 
 def epochs_reached(run: Run, series: Series, tasks: Sequence[str], goal: Goal, *, cut_off: bool = False) -> list[int]:
     """How many epochs of every task reached a goal; see :meth:`evals.stats.Goal.reached`."""
-    by_task = reached_by_task(run.of_series(series), goal, cut_off=cut_off)
-    return [sum(by_task.get(task, ())) for task in tasks]
+    reached = reached_by_task(run.of_series(series), goal, cut_off=cut_off)
+    return [sum(reached.get(task, ())) for task in tasks]
 
 
 def _validity(pair: Matched, limit: Limit, series: Series) -> Change:
@@ -194,8 +193,8 @@ def _tokens(pair: Matched, limit: Limit, series: Series) -> Change | None:
 
 def _prompt_tokens(run: Run, series: Series, tasks: Sequence[str]) -> Fraction:
     """The mean over tasks of the mean over epochs."""
-    by_task = _by_task(run, series, tasks, lambda trial: Fraction(trial.first.completion.prompt_tokens))
-    return sum((sum(values, Fraction()) / len(values) for values in by_task.values()), Fraction()) / len(by_task)
+    values_of = _values_by_task(run, series, tasks, lambda trial: Fraction(trial.first.completion.prompt_tokens))
+    return sum((sum(values, Fraction()) / len(values) for values in values_of.values()), Fraction()) / len(values_of)
 
 
 def _time(pair: Matched, limit: Limit, series: Series) -> Change | None:
@@ -223,17 +222,17 @@ def _time(pair: Matched, limit: Limit, series: Series) -> Change | None:
 
 def median_times(run: Run, series: Series, tasks: Sequence[str], metric: Metric) -> dict[str, float]:
     """Seconds. A time of 0 is none: nothing was measured, and no ratio can be made of it."""
-    by_task = _by_task(run, series, tasks, lambda trial: value_of(trial, metric))
-    medians = {task: median(values) for task, values in by_task.items()}
+    seconds_of = _values_by_task(run, series, tasks, lambda trial: value_of(trial, metric))
+    medians = {task: median(values) for task, values in seconds_of.items()}
     return {task: seconds for task, seconds in medians.items() if seconds > 0}
 
 
-def _by_task(run: Run, series: Series, tasks: Sequence[str], value: Callable[[Trial], _Number | None]) -> dict[str, list[_Number]]:
+def _values_by_task(
+    run: Run, series: Series, tasks: Sequence[str], value: Callable[[Trial], _Number | None]
+) -> dict[str, list[_Number]]:
     """The values of every task's trials, of those trials that have one."""
-    found: dict[str, list[_Number]] = {task: [] for task in tasks}
-    for trial in run.of_series(series):
-        if trial.task in found and (seen := value(trial)) is not None:
-            found[trial.task].append(seen)
+    tried = by_task(run.of_series(series))
+    found = {task: [seen for trial in tried.get(task, ()) if (seen := value(trial)) is not None] for task in tasks}
     return {task: values for task, values in found.items() if values}
 
 

@@ -11,7 +11,7 @@ from agent.errors import Rung
 from agent.printable import one_line
 from evals.schedule import Series
 from evals.stats import Goal
-from evals.trials import Trial
+from evals.trials import Trial, by_task
 
 FLIP_RUNGS: tuple[Rung, ...] = ("schema-valid", "code parses")
 """What a task may flip in, each after the retry."""
@@ -78,14 +78,6 @@ def find_flips(series: Series, base: Sequence[Trial], head: Sequence[Trial]) -> 
 def tally(trials: Sequence[Trial], rung: Rung) -> Tally:
     """How many of a task's trials reached a rung after the retry."""
     return Tally(sum(map(Goal(rung).reached, trials)), len(trials))
-
-
-def by_task(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
-    """The trials of every task."""
-    found: dict[str, list[Trial]] = {}
-    for trial in trials:
-        found.setdefault(trial.task, []).append(trial)
-    return found
 
 
 def _flips_of_rung(series: Series, rung: Rung, tasks: Iterable[tuple[str, list[Trial], list[Trial]]]) -> Iterable[Flip]:

@@ -53,7 +53,12 @@ def differences(base: Run, head: Run, changed: Collection[Changed]) -> Differenc
 
 def obstacles(base: Run, head: Run, changed: Collection[Changed]) -> list[str]:
     """Why nothing can be said about HEAD by comparing it with BASE, each with what to do about it; empty where something can."""
-    return [*_unfit("BASE", base), *_unfit("HEAD", head), *_same(base, head), *_unlike(base, head, changed)]
+    return [*unfit("BASE", base), *unfit("HEAD", head), *unlike(base, head, changed)]
+
+
+def unlike(base: Run, head: Run, changed: Collection[Changed]) -> list[str]:
+    """Why two runs cannot be compared by what they are, however much of them was measured; see :func:`obstacles`."""
+    return [*_same(base, head), *_unlike(base, head, changed)]
 
 
 def common_tasks(base: Run, head: Run) -> tuple[str, ...]:
@@ -75,9 +80,9 @@ def default_changed(head: Run) -> tuple[Changed, ...]:
     return DEFAULT_CHANGED if head.settings.ab_model is None else ("model",)
 
 
-def _unfit(side: str, run: Run) -> Iterator[str]:
-    if run.flaw:
-        yield f"{side}: {run.flaw}. Next: {mend(run)}"
+def unfit(side: str, run: Run) -> list[str]:
+    """Why nothing of one run may be judged, and what to do about it; empty for a complete one."""
+    return [f"{side}: {run.flaw}. Next: {mend(run)}"] if run.flaw else []
 
 
 def _same(base: Run, head: Run) -> Iterator[str]:

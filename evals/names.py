@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import RunFileError
@@ -17,17 +16,7 @@ STORAGE = Path(".benchmarks")
 _SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class NamedRun:
-    """A loaded run and the file that it came from."""
-
-    run: Run
-    file: Path
-
-
-def load_pair(
-    base: str, head: str, changed: Collection[Changed] | None, storage: Path, baselines: Path
-) -> tuple[NamedRun, NamedRun]:
+def load_pair(base: str, head: str, changed: Collection[Changed] | None, storage: Path, baselines: Path) -> tuple[Run, Run]:
     """BASE and HEAD by their names. ``baseline`` is the blessed run that is like HEAD but for what ``changed`` names (by default
     :func:`evals.likeness.default_changed`), ``ab`` the other arm of HEAD's A/B session.
 
@@ -37,12 +26,12 @@ def load_pair(
     if head in (BASELINE, OTHER_ARM):
         raise RunFileError(f"{head!r} can only be BASE; HEAD is the run to be judged: a path, a number or {LATEST!r}")
     file = find_file(head, storage)
-    judged = NamedRun(load_run(file), file)
+    judged = load_run(file)
     if base == OTHER_ARM:
-        return NamedRun(load_run(file, "base"), file), judged
-    meant = changed or default_changed(judged.run)
-    found = find_baseline(judged.run, meant, baselines) if base == BASELINE else find_file(base, storage)
-    return NamedRun(load_run(found), found), judged
+        return load_run(file, "base"), judged
+    meant = changed or default_changed(judged)
+    found = find_baseline(judged, meant, baselines) if base == BASELINE else find_file(base, storage)
+    return load_run(found), judged
 
 
 def find_file(name: str, storage: Path = STORAGE) -> Path:

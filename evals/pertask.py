@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from evals.flips import Tally, by_task, tally
+from evals.flips import Tally, tally
 from evals.metrics import durations, prompt_tokens
-from evals.trials import Trial
+from evals.trials import Trial, by_task
 
 
 @dataclass(frozen=True, slots=True)

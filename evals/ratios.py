@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from evals.paired import sign_flip_p
 
@@ -15,7 +16,7 @@ _SAME = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class RatioEstimate:
-    """HEAD's time divided by BASE's, with an interval whose two ends each hold at ``confidence``, one-sided.
+    """HEAD's time divided by BASE's, with an interval whose two ends each hold by themselves, one-sided.
 
     An end that so few tasks cannot give is 0 or infinite.
     """
@@ -49,8 +50,6 @@ def estimate_ratio(logarithms: Sequence[float], level: float) -> RatioEstimate:
     """
     if not logarithms:
         raise ValueError("no ratio without a task")
-    from statistics import median
-
     means = walsh_averages(logarithms)
     low = lower_end(logarithms, means, level)
     high = -lower_end([-value for value in logarithms], [-mean for mean in reversed(means)], level)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agent.errors import RunFileError, SettingsError
 from evals.gate import GateVerdict, Verdict, invalid, judge
-from evals.likeness import DEFAULT_CHANGED, Changed, obstacles
+from evals.likeness import DEFAULT_CHANGED, Changed, unfit, unlike
 from evals.limits import Limits, load_limits
 from evals.names import BASELINE, find_file
 from evals.run import Run
@@ -62,18 +62,16 @@ class SessionGate:
         from evals.baselines import find_baseline
 
         head = arms.head.result()
-        source = "A/B"
         if arms.pair is not None:
-            base = arms.pair.base
+            # Neither arm has a trial yet, so only what they are can be told.
+            source, reasons = "A/B", unlike(arms.pair.base, head, self.changed)
         else:
             name = str(self.name)
             file = find_baseline(head, self.changed, self.baselines) if name == BASELINE else find_file(name, self.storage)
-            base = self.base = load_run(file)
-            source = str(file)
-        if reasons := [reason for reason in obstacles(base, head, self.changed) if not reason.startswith(("HEAD:", "BASE: an"))]:
+            self.base = load_run(file)
+            source, reasons = str(file), [*unfit("BASE", self.base), *unlike(self.base, head, self.changed)]
+        if reasons:
             raise RunFileError(f"{source}: {invalid(reasons).sentence}")
-        if self.base is not None and self.base.flaw:
-            raise RunFileError(f"{source}: {invalid([f'BASE: {self.base.flaw}']).sentence}")
 
     def stop_when_settled(self, run: LiveRun) -> None:
         """Note in a sequential run that its verdict is settled, so that no further task is measured."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.errors import Rung
-from evals.trials import Trial
+from evals.trials import Trial, by_task
 
 CONFIDENCE = 0.95
 
@@ -112,10 +112,7 @@ def task_rates(trials: Iterable[Trial], goal: Goal = VALID, *, cut_off_is_valid:
 
 def reached_by_task(trials: Iterable[Trial], goal: Goal, *, cut_off: bool = False) -> dict[str, list[bool]]:
     """For every task, whether each of its trials (none with a fault) reached ``goal``; see :meth:`Goal.reached`."""
-    by_task: dict[str, list[bool]] = {}
-    for trial in trials:
-        by_task.setdefault(trial.task, []).append(goal.reached(trial, cut_off=cut_off))
-    return by_task
+    return {task: [goal.reached(trial, cut_off=cut_off) for trial in tried] for task, tried in by_task(trials).items()}
 
 
 def floor_p(share: Share, floor: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -147,6 +148,14 @@ class Trial:
             "attempts": tuple(map(AttemptRecord.from_dict, saved["attempts"])),
             "faults": tuple(map(Fault.from_dict, saved["faults"])),
         })  # fmt: skip
+
+
+def by_task(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+    """The trials of every task."""
+    found: dict[str, list[Trial]] = {}
+    for trial in trials:
+        found.setdefault(trial.task, []).append(trial)
+    return found
 
 
 def _tuple_or_none(values: list[str] | None) -> tuple[str, ...] | None:
