@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         "--stack",
         default="optimized",
         choices=sorted(STACKS),
+        metavar="NAME",
         help="how to ask the model (default: optimized); naive has no history to send here and uses no memory",
     )
     add("--remember", action="append", default=[], metavar="FACT", help="store a preference first; may be given several times")

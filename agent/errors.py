@@ -37,6 +37,7 @@ Rung = Literal["nothing", "answered", "strict JSON", "schema-valid", "code parse
 
 Cause = Literal[
     "truncated",
+    "decoding ignored",
     "code fence",
     "prose around JSON",
     "bad escape or quote",
@@ -50,9 +51,13 @@ Cause = Literal[
     "other",
 ]
 """Why an answer did not reach the next rung, as a closed list; where several hold, the first one here counts. ``truncated`` means
-that the answer was cut off at its limit of tokens, which is no fault of the prompt."""
+that the answer was cut off at its limit of tokens, ``decoding ignored`` that the server did not hold it to the format it was asked
+for; neither is a fault of the model."""
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
+
+NO_FAULT_OF_THE_MODEL: tuple[Cause, ...] = ("truncated", "decoding ignored")
+"""Causes that say nothing about what the model would have answered."""
 
 
 class ArtifactError(AgentError):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.artifact import Artifact, parse
-from agent.errors import ArtifactError, MemoryStoreError, ModelError, SettingsError
+from agent.decoding import is_honoured
+from agent.errors import ArtifactError, Cause, MemoryStoreError, ModelError, SettingsError
 from agent.memory import Context, Memory
 from agent.model import ChatModel, Completion, OnText
 from agent.prompts import Message, build_messages, correction_messages
 from agent.sampling import Sampling
-from agent.stacks import Stack
+from agent.stacks import Decoding, Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,13 @@ class Agent:
         return reply
 
     def _context(self, stack: Stack, request: str, user_id: str) -> Context | None:
-        if stack.context != "memory":
+        if not stack.asks_memory:
             return None
         if self.memory is None:
             raise SettingsError(f"The stack {stack.name!r} needs a memory, and the agent was given none.")
-        return self.memory.retrieve_context(request, user_id)
+        return (
+            _everything(self.memory, user_id) if stack.context == "all memory" else self.memory.retrieve_context(request, user_id)
+        )
 
     def _attempts(
         self, stack: Stack, messages: tuple[Message, ...], sampling: Sampling, on_text: OnText | None
@@ -113,11 +117,11 @@ class Agent:
         attempts: list[Attempt] = []
         for _ in range(1 + stack.retries):
             try:
-                completion = self.model.complete(messages, sampling, on_text)
+                completion = self.model.complete(messages, sampling, on_text, stack.decoding)
             except ModelError as error:
                 error.attempts = tuple(attempts)
                 raise
-            attempts.append(Attempt(completion, result_of(completion)))
+            attempts.append(Attempt(completion, result_of(completion, stack.decoding)))
             failure = attempts[-1].failure
             if failure is None:
                 break
@@ -125,16 +129,27 @@ class Agent:
         return tuple(attempts)
 
 
-def result_of(completion: Completion) -> Artifact | ArtifactError:
-    """The artifact that a completion holds, or why it holds none. An answer that was cut off is said to be just that."""
+def result_of(completion: Completion, decoding: Decoding = "free") -> Artifact | ArtifactError:
+    """The artifact that a completion holds, or why it holds none. An answer that was cut off is said to be just that, and so is one
+    that the server should have held to ``decoding`` and did not.
+    """
     try:
         return parse(completion.text)
     except ArtifactError as error:
         if completion.finish_reason == "length" and error.rung in ("nothing", "answered"):
-            return ArtifactError(
-                f"the answer was cut off after {completion.completion_tokens} tokens; write a shorter file",
-                rung=error.rung,
-                cause="truncated",
-                json_in_fence=error.json_in_fence,
-            )
+            message = f"the answer was cut off after {completion.completion_tokens} tokens; write a shorter file"
+            return _blamed_elsewhere(error, "truncated", message)
+        if completion.finish_reason == "stop" and not is_honoured(decoding, completion.text):
+            message = f"the server did not hold the answer to response_format ({decoding}): {error}"
+            return _blamed_elsewhere(error, "decoding ignored", message)
         return error
+
+
+def _blamed_elsewhere(error: ArtifactError, cause: Cause, message: str) -> ArtifactError:
+    return ArtifactError(message, rung=error.rung, cause=cause, json_in_fence=error.json_in_fence)
+
+
+def _everything(memory: Memory, user_id: str) -> Context:
+    started = time.perf_counter()
+    facts = memory.preferences(user_id)
+    return Context(facts, time.perf_counter() - started)

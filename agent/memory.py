@@ -19,7 +19,9 @@ TRACE = "trace"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What memory holds for one request: at most :data:`MOST_FACTS` facts, sorted, and the seconds the look-up took."""
+    """What memory gives for one request: facts, sorted, of which retrieval finds at most :data:`MOST_FACTS`, and the seconds the
+    look-up took.
+    """
 
     facts: tuple[str, ...]
     seconds: float

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from agent.decoding import response_format
 from agent.errors import ModelConnectionError, ModelError, ModelStatusError, ModelStreamError, ModelTimeoutError
 from agent.prompts import Message
 from agent.sampling import Sampling
+from agent.stacks import Decoding
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -70,8 +72,11 @@ class Completion:
 class ChatModel(Protocol):
     """Whatever answers chat messages."""
 
-    def complete(self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None) -> Completion:
-        """Answer the messages, calling ``on_text`` with each piece of text as it arrives.
+    def complete(
+        self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None, decoding: Decoding = "free"
+    ) -> Completion:
+        """Answer the messages, calling ``on_text`` with each piece of text as it arrives. The server is asked to hold the answer to
+        ``decoding``; whether it does is seen in the answer alone.
 
         Raises:
             ModelError: for every fault of the server or the network.
@@ -142,14 +147,17 @@ class OpenAIModel:
             self._client = None
         self._runner.close()
 
-    def complete(self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None, decoding: Decoding = "free"
+    ) -> Completion:
         """See :meth:`ChatModel.complete`."""
         if self._client is None:
             self._client = self._open_client()
         self._stream = stream = _Stream()
         try:
             with _faults_mapped(self.base_url, self._timeouts):
-                return self._runner.run(self._completion(self._client, stream, messages, sampling, on_text))
+                body = _body(self.name, messages, sampling, decoding)
+                return self._runner.run(self._completion(self._client, stream, body, on_text))
         except ModelError as error:
             error.text = stream.text
             raise
@@ -173,9 +181,7 @@ class OpenAIModel:
             timeout=httpx2.Timeout(min(timeouts.read, timeouts.deadline), connect=timeouts.connect),
         )
 
-    async def _completion(
-        self, client: AsyncOpenAI, stream: _Stream, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None
-    ) -> Completion:
+    async def _completion(self, client: AsyncOpenAI, stream: _Stream, body: dict[str, Any], on_text: OnText | None) -> Completion:
         from openai import AsyncStream
         from openai.types.chat import ChatCompletionChunk
 
@@ -183,16 +189,7 @@ class OpenAIModel:
             # What chat.completions.create() calls, without its walk over all messages, which takes longer than all the rest.
             chunks = await client.post(
                 "/chat/completions",
-                body={
-                    "model": self.name,
-                    "messages": [message.to_dict() for message in messages],
-                    "temperature": sampling.temperature,
-                    "top_p": sampling.top_p,
-                    "max_tokens": sampling.max_tokens,
-                    "seed": sampling.seed,
-                    "stream": True,
-                    "stream_options": {"include_usage": True},
-                },
+                body=body,
                 cast_to=ChatCompletionChunk,
                 stream=True,
                 stream_cls=AsyncStream[ChatCompletionChunk],
@@ -202,6 +199,19 @@ class OpenAIModel:
                     async for chunk in chunks:
                         _take(stream, chunk, on_text)
         return _finished(stream, latency=time.perf_counter() - stream.started)
+
+
+def _body(model: str, messages: Sequence[Message], sampling: Sampling, decoding: Decoding) -> dict[str, Any]:
+    return {
+        "model": model,
+        "messages": [message.to_dict() for message in messages],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    } | response_format(decoding)
 
 
 def _take(stream: _Stream, chunk: Any, on_text: OnText | None) -> None:

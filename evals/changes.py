@@ -108,24 +108,24 @@ def measure_change(pair: Matched, limit: Limit, series: Series) -> Change | None
     return _tokens(pair, limit, series) if limit.metric == "prompt tokens" else _time(pair, limit, series)
 
 
-def epochs_reached(run: Run, series: Series, tasks: Sequence[str], goal: Goal, *, cut_off: bool = False) -> list[int]:
+def epochs_reached(run: Run, series: Series, tasks: Sequence[str], goal: Goal, *, excused: bool = False) -> list[int]:
     """How many epochs of every task reached a goal; see :meth:`evals.stats.Goal.reached`."""
-    reached = reached_by_task(run.of_series(series), goal, cut_off=cut_off)
+    reached = reached_by_task(run.of_series(series), goal, excused=excused)
     return [sum(reached.get(task, ())) for task in tasks]
 
 
 def _validity(pair: Matched, limit: Limit, series: Series) -> Change:
-    """Losses, so that an answer which was cut off speaks for no verdict: it counts as invalid where that keeps a run from passing,
-    and as valid where that keeps it from failing.
+    """Losses, so that an answer which something else than the model spoiled speaks for no verdict: it counts as invalid where that
+    keeps a run from passing, and as valid where that keeps it from failing.
     """
     goal, epochs, margin = _GOALS[limit.metric], pair.head.settings.epochs, limit.share
 
-    def counts(run: Run, *, cut_off: bool) -> list[int]:
-        return epochs_reached(run, series, pair.tasks, goal, cut_off=cut_off)
+    def counts(run: Run, *, excused: bool) -> list[int]:
+        return epochs_reached(run, series, pair.tasks, goal, excused=excused)
 
-    base, head = counts(pair.base, cut_off=False), counts(pair.head, cut_off=False)
-    least = [before - now for before, now in zip(base, counts(pair.head, cut_off=True), strict=True)]
-    most = [before - now for before, now in zip(counts(pair.base, cut_off=True), head, strict=True)]
+    base, head = counts(pair.base, excused=False), counts(pair.head, excused=False)
+    least = [before - now for before, now in zip(base, counts(pair.head, excused=True), strict=True)]
+    most = [before - now for before, now in zip(counts(pair.base, excused=True), head, strict=True)]
     n, bound = len(pair.tasks), loss_bound(most, epochs)
     low, high = mean_interval([(now - before) / epochs for before, now in zip(base, head, strict=True)])
     return Change(
@@ -142,14 +142,15 @@ def _validity(pair: Matched, limit: Limit, series: Series) -> Change:
         passes=_passes_early(most, epochs, margin) if pair.stopped else bound <= margin,
         spread=Spread.of(base, head, epochs),
         epochs=epochs,
-        unsettled=_what_keeps_open(pair, cut_off=most != least),
+        unsettled=_what_keeps_open(pair, excused=most != least),
     )
 
 
-def _what_keeps_open(pair: Matched, *, cut_off: bool) -> str:
+def _what_keeps_open(pair: Matched, *, excused: bool) -> str:
     if pair.stopped:
         return "the run was stopped early; measure it without --sequential"
-    return "some answers were cut off at their limit of tokens; measure both runs with a larger --max-tokens" if cut_off else ""
+    mend = "measure both runs with a larger --max-tokens, or without a decoding that the server ignores"
+    return f"some answers were cut off, or not held to the decoding asked for; {mend}" if excused else ""
 
 
 def _evidence_p(lost: Sequence[int], epochs: int, margin: Fraction) -> float:

@@ -46,9 +46,9 @@ def judge_run(run: Run, limits: Limits) -> dict[Series, Judgement]:
 
 
 def judge_stack(trials: Sequence[Trial], floor: Floor | None, flaw: str) -> Judgement:
-    """Judge the trials of one stack that no fault ended. A run with a ``flaw`` (see :attr:`evals.run.Run.flaw`) is
-    INCONCLUSIVE, whatever its trials show, and so is one that fails by answers alone that were cut off at their limit of tokens;
-    a stack without a floor is NOT JUDGED.
+    """Judge the trials of one stack that no fault ended. A run with a ``flaw`` (see :attr:`evals.run.Run.flaw`) is INCONCLUSIVE,
+    whatever its trials show, and so is one that fails by answers alone that are no fault of the model's; a stack without a floor is
+    NOT JUDGED.
     """
     if not trials:
         return Judgement("INCONCLUSIVE", flaw or "nothing was measured")
@@ -58,14 +58,18 @@ def judge_stack(trials: Sequence[Trial], floor: Floor | None, flaw: str) -> Judg
     if floor is None:
         return Judgement("NOT JUDGED", f"{_share_sentence(share)}; it has no floor", share)
     judgement = judge(share, floor)
-    if judgement.verdict == "FAIL" and judge(valid_share(trials, cut_off_is_valid=True), floor).verdict != "FAIL":
-        return Judgement("INCONCLUSIVE", f"{_share_sentence(share)}, and {_cut_off(trials)}", share)
+    if judgement.verdict == "FAIL" and judge(valid_share(trials, excused_is_valid=True), floor).verdict != "FAIL":
+        return Judgement("INCONCLUSIVE", f"{_share_sentence(share)}, and {'; '.join(excuses(trials))}", share)
     return judgement
 
 
-def _cut_off(trials: Sequence[Trial]) -> str:
-    number = sum(trial.cut_off for trial in trials)
-    return f"{number} answer(s) were cut off at their limit of tokens, which is no fault of the prompt; raise --max-tokens"
+def excuses(trials: Sequence[Trial]) -> list[str]:
+    """What spoiled answers and is no fault of the model, each with the number of them and what to do about it."""
+    cut, ignored = sum(trial.cut_off for trial in trials), sum(trial.decoding_ignored for trial in trials)
+    return [
+        *([f"{cut} answer(s) were cut off at their limit of tokens; raise --max-tokens"] if cut else []),
+        *([f"{ignored} answer(s) were not held to the decoding asked for; the server does not honour it"] if ignored else []),
+    ]
 
 
 def judge(share: Share, floor: Floor) -> Judgement:

@@ -174,11 +174,11 @@ def _corrected(finding: Finding, adjusted: float, level: float) -> Finding:
 
 def _floor_finding(pair: Matched, floor: Floor, series: Series, trials: Sequence[Trial]) -> Finding:
     judged = judge_stack(trials, floor, "")
-    lenient = valid_share(trials, cut_off_is_valid=True)
+    lenient = valid_share(trials, excused_is_valid=True)
     if not pair.sequential:
         p, passes = floor_p(lenient, floor.share), judged.verdict == "PASS"
     else:
-        p = 1 / max(1.0, shortfall_evidence(task_rates(trials, cut_off_is_valid=True), floor.share))
+        p = 1 / max(1.0, shortfall_evidence(task_rates(trials, excused_is_valid=True), floor.share))
         early = excess_evidence(task_rates(trials), floor.share) >= EARLY_PASS
         passes = early if pair.stopped else judged.verdict == "PASS"
     kept = judged.sentence if passes == (judged.verdict == "PASS") and judged.verdict != "FAIL" else _floor_text(judged, floor)

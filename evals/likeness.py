@@ -99,6 +99,9 @@ def _unlike(base: Run, head: Run, changed: Collection[Changed]) -> Iterator[str]
         yield f"BASE ran on the target {kinds[0]} and HEAD on {kinds[1]}. Next: pytest evals/ -m live with the same --target"
     if before.epochs != now.epochs:
         yield f"BASE has {before.epochs} epoch(s) and HEAD {now.epochs}. Next: pytest evals/ -m live --epochs {before.epochs}"
+    if before.order != now.order:
+        mend = "pytest evals/ -m live with the same study, or without one"
+        yield f"the stacks of BASE ran {before.order} and those of HEAD {now.order}. Next: {mend}"
     if None not in (base.stopped, head.stopped) and not _have_a_prefix(base, head):
         yield "both runs were stopped early, in other orders of tasks. Next: measure one of them again without --sequential"
     for one in differences(base, head, changed).unlike:

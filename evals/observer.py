@@ -11,6 +11,7 @@ from agent.errors import ContextTruncationError
 from agent.model import ChatModel, Completion, OnText
 from agent.prompts import Message
 from agent.sampling import Sampling
+from agent.stacks import Decoding
 from evals.schedule import Regime
 from evals.truncation import TruncationWatch
 
@@ -51,7 +52,9 @@ class ObservedModel:
         """Have the next call count as cold: after a fault nobody knows what the server still holds."""
         self._cache_unknown = True
 
-    def complete(self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None, decoding: Decoding = "free"
+    ) -> Completion:
         """See :meth:`agent.model.ChatModel.complete`.
 
         Raises:
@@ -61,9 +64,11 @@ class ObservedModel:
         call = Call(sent, "cold" if self._cache_unknown else self._regime)
         self.calls.append(call)
         self._cache_unknown = False
+        # The agent of an older commit, in an A/B session, does not know the word.
+        held = {} if decoding == "free" else {"decoding": decoding}
         started = time.perf_counter()
         try:
-            completion = self.model.complete(sent, sampling, on_text)
+            completion = self.model.complete(sent, sampling, on_text, **held)
         finally:
             call.seconds = time.perf_counter() - started
         try:

@@ -83,7 +83,7 @@ def open_served(choice: str, model: str | None, settings: Settings) -> Iterator[
 
 def asks_memory(settings: Settings) -> bool:
     """Whether a stack of the run asks memory."""
-    return any(STACKS[name].context == "memory" for name in settings.stacks)
+    return any(STACKS[name].asks_memory for name in settings.stacks)
 
 
 def _resumed_journal(file: Path | None, opened: contextlib.ExitStack) -> tuple[Journal | None, Journalled | None]:

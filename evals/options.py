@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import SettingsError
-from agent.stacks import STACKS
+from agent.stacks import DEFAULT_STACKS
 from agent.targets.options import add_target_options, chosen_model, chosen_target
 from agent.targets.target import split_embedder
 from evals.baselines import BASELINES
@@ -18,6 +18,7 @@ from evals.likeness import CHANGED
 from evals.limits import LIMITS_FILE
 from evals.schedule import BOTH_ARMS, DEFAULT_SUITE, REGIMES, Regime, choose_stacks, choose_tasks
 from evals.settings import Settings
+from evals.studies import STUDIES
 
 if TYPE_CHECKING:
     import pytest
@@ -151,8 +152,16 @@ def add_plan_options(add: Callable[..., Any]) -> None:
         dest="evals_stacks",
         action="append",
         metavar="NAME",
-        help=f"only this stack; may be given several times ({', '.join(STACKS)})",
+        help=f"only this stack; may be given several times (default: {', '.join(DEFAULT_STACKS)}; an unknown name lists all)",
     )
+    for name, study in STUDIES.items():
+        add(
+            f"--{name}",
+            dest="evals_study",
+            action="store_const",
+            const=name,
+            help=f"{study.question} ({len(study.stacks)} stacks, {' and '.join(study.regimes)})",
+        )
     add(
         "--task",
         dest="evals_tasks",
@@ -247,8 +256,8 @@ def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
 
 def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[str, Any]:
     """The fields of the settings that options were given for."""
-    tasks, suite, stacks, regime, max_tokens, ref = (
-        option(f"evals_{name}") for name in ("tasks", "suite", "stacks", "regime", "max_tokens", "ab")
+    tasks, suite, stacks, regime, max_tokens, ref, study = (
+        option(f"evals_{name}") for name in ("tasks", "suite", "stacks", "regime", "max_tokens", "ab", "study")
     )
     plain = {
         name: option(f"evals_{name}")
@@ -264,7 +273,13 @@ def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[st
         "ab": None if ref is None else _commit_of(ref),
         "sampling": None if max_tokens is None else replace(before.sampling, max_tokens=max_tokens),
     }
-    return {name: value for name, value in (plain | chosen).items() if value is not None}
+    given = {name: value for name, value in (plain | chosen).items() if value is not None}
+    return (_of_study(study) if study else {}) | given
+
+
+def _of_study(name: str) -> dict[str, Any]:
+    study = STUDIES[name]
+    return {"study": name, "stacks": study.stacks, "regimes": study.regimes, "order": study.order}
 
 
 def _regimes(choice: str) -> tuple[Regime, ...]:
@@ -281,6 +296,8 @@ def _refuse_mixed(config: pytest.Config) -> None:
     resumed, ab, ab_model = (config.getoption(f"evals_{name}") is not None for name in ("resume", "ab", "ab_model"))
     if ab and ab_model:
         raise SettingsError("--ab and --ab-model are two questions: what differs must be one thing. Next: run them one by one")
+    if (study := config.getoption("evals_study")) and (ab or ab_model or config.getoption("evals_sequential")):
+        raise SettingsError(f"--{study} does not go with --ab, --ab-model or --sequential: it has an order of its own")
     if resumed and (ab or ab_model):
         raise SettingsError("--resume does not go with --ab or --ab-model: time can only be compared within one session")
 

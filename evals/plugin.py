@@ -103,7 +103,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "series" in metafunc.fixturenames:
         metafunc.parametrize("series", series, ids=str)
     if "memory_series" in metafunc.fixturenames:
-        asking: list[Any] = [one for one in series if STACKS[one.stack].context == "memory"]
+        asking: list[Any] = [one for one in series if STACKS[one.stack].asks_memory]
         skipped = pytest.param(None, marks=pytest.mark.skip(reason="no stack of this run asks memory"))
         metafunc.parametrize("memory_series", asking or [skipped], ids=str)
 
@@ -260,7 +260,7 @@ def _state(config: pytest.Config) -> _State:
     if settings.sequential:
         planned = plan_sequential(tasks, stacks, settings.epochs, settings.seed, settings.regimes)
     else:
-        planned = plan(tasks, stacks, settings.epochs, settings.seed, settings.regimes, arms=arms)
+        planned = plan(tasks, stacks, settings.epochs, settings.seed, settings.regimes, arms=arms, order=settings.order)
     gate = session_gate(config.getoption, storage_folder(config), ab=arms == BOTH_ARMS, live=selects_live(config))
     if settings.sequential and gate is None:
         raise SettingsError("The run is sequential, so it needs what it is judged against. Next: --baseline NAME")

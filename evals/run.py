@@ -13,7 +13,7 @@ from evals.schedule import Series, TrialKey, task_order
 from evals.settings import Settings
 from evals.trials import Trial
 
-FORMAT = 3
+FORMAT = 4
 """The version of the format in which runs are saved and journalled; ``run.schema.json`` describes it."""
 
 

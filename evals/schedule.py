@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from agent.errors import SettingsError
-from agent.stacks import STACKS, Stack
+from agent.stacks import DEFAULT_STACKS, STACKS, Stack
 from fixtures.data import FULL, Task, load_suites, load_tasks
 
 ARTICLE, DEFAULT_SUITE = "article", "smoke"
@@ -20,6 +20,10 @@ Regime = Literal["warm", "cold"]
 every prompt, so that nothing but the template's opening can be reused."""
 
 REGIMES: tuple[Regime, ...] = get_args(Regime)
+
+Order = Literal["alternating", "blocked"]
+"""How stacks follow each other: all of them on one task after the other, or each on all tasks of an epoch in a row, so that what
+the server cached of its last prompt is its own, as in use."""
 
 Arm = Literal["head", "base"]
 """A side of an A/B session: ``base`` is what is compared with. Every run without a comparison is ``head``."""
@@ -69,17 +73,22 @@ def plan(
     regimes: Sequence[Regime] = ("warm",),
     *,
     arms: Sequence[Arm] = ("head",),
+    order: Order = "alternating",
 ) -> tuple[PlannedTrial, ...]:
     """Every epoch of every task with every stack in every regime on every arm, in the order to run them.
 
-    The stacks of one (epoch, task) follow each other at once, so that drift of the machine meets them alike. Which of them goes
-    first is shuffled by ``seed`` and balanced: over the run every stack stands in every place equally often, up to one. The
-    regimes of an epoch are two blocks, since a cold prompt between two warm ones would empty the cache that the second one is to
-    meet; which block goes first alternates from epoch to epoch, and both have the same order of stacks.
+    The stacks of one (epoch, task) follow each other at once, so that drift of the machine meets them alike. Their orders are those
+    of :func:`_sequences`, shuffled by ``seed``, and balanced: over the run every stack stands in every place equally often, up to
+    one. In ``blocked`` order it is the stacks of one epoch that follow each other, each with all tasks in a row. The regimes of an
+    epoch are two blocks, since a cold prompt between two warm ones would empty the cache that the second one is to meet; which
+    block goes first alternates from epoch to epoch, and both have the same order of stacks.
 
     With two arms the stacks take two turns, each stack on one arm and then on the other; see :func:`_in_turns`.
     """
-    orders = _alone(tasks, stacks, epochs, seed) if len(arms) == 1 else _in_turns(tasks, stacks, epochs, seed, arms)
+    if len(arms) > 1:
+        orders = _in_turns(tasks, stacks, epochs, seed, arms)
+    else:
+        orders = (_blocked if order == "blocked" else _alternating)(tasks, stacks, epochs, seed)
     return tuple(
         replace(trial, regime=regime)
         for index, in_epoch in enumerate(orders)
@@ -88,24 +97,45 @@ def plan(
     )
 
 
-_Order = list[list[PlannedTrial]]
+_Epochs = list[list[PlannedTrial]]
 """The trials of every epoch, in their order."""
 
 
-def _alone(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int) -> _Order:
-    groups = [(epoch, task) for epoch in range(1, epochs + 1) for task in tasks]
-    rotations = [index % len(stacks) for index in range(len(groups))]
-    random.Random(f"order {seed}").shuffle(rotations)  # noqa: S311 - an order, not a secret
-    trials = [
-        PlannedTrial(epoch, task, stack)
-        for (epoch, task), rotation in zip(groups, rotations, strict=True)
-        for stack in (*stacks[rotation:], *stacks[:rotation])
+def _alternating(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int) -> _Epochs:
+    sequences = iter(_shuffled_sequences(len(stacks), epochs * len(tasks), seed))
+    return [
+        [PlannedTrial(epoch, task, stacks[place]) for task in tasks for place in next(sequences)] for epoch in range(1, epochs + 1)
     ]
-    size = len(tasks) * len(stacks)
-    return [trials[start : start + size] for start in range(0, len(trials), size or 1)]
 
 
-def _in_turns(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int, arms: Sequence[Arm]) -> _Order:
+def _blocked(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int) -> _Epochs:
+    sequences = _shuffled_sequences(len(stacks), epochs, seed)
+    return [
+        [PlannedTrial(epoch, task, stacks[place]) for place in sequence for task in tasks]
+        for epoch, sequence in enumerate(sequences, 1)
+    ]
+
+
+def _shuffled_sequences(size: int, number: int, seed: int) -> list[tuple[int, ...]]:
+    """So many orders, each of :func:`_sequences` equally often, up to one."""
+    sequences = _sequences(size)
+    drawn = [sequences[index % len(sequences)] for index in range(number)]
+    random.Random(f"order {seed}").shuffle(drawn)  # noqa: S311 - an order, not a secret
+    return drawn
+
+
+def _sequences(size: int) -> list[tuple[int, ...]]:
+    """Orders of so many things in which each stands in every place, and follows every other one, equally often.
+
+    Williams, Australian Journal of Scientific Research A 2 (1949): 0, 1, n-1, 2, n-2, ... and its rotations; for an odd number also
+    their mirror images, without which it holds for the places alone. What was cached before a prompt is the prompt before it.
+    """
+    zigzag = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(size)]
+    rotated = [tuple((start + step) % size for step in zigzag) for start in range(size)]
+    return rotated if size % 2 == 0 else [*rotated, *(sequence[::-1] for sequence in rotated)]
+
+
+def _in_turns(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int, arms: Sequence[Arm]) -> _Epochs:
     """Both arms, so that neither profits from what the server cached before.
 
     The order of stacks, drawn by ``seed``, is the same throughout: no stack follows itself, where its prompts have the most in
@@ -178,7 +208,7 @@ def choose_tasks(globs: Sequence[str] | None, suite: str | None = None) -> tuple
 
 
 def choose_stacks(names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names of the stacks that were asked for, in the order of :data:`agent.stacks.STACKS`; all without names.
+    """The names of the stacks that were asked for, in the order of :data:`agent.stacks.STACKS`; without names the default ones.
 
     Raises:
         SettingsError: when a name is unknown.
@@ -186,4 +216,4 @@ def choose_stacks(names: Sequence[str] | None) -> tuple[str, ...]:
     for name in names or ():
         if name not in STACKS:
             raise SettingsError(f"--stack {name} is unknown; there are: {', '.join(STACKS)}")
-    return tuple(name for name in STACKS if names is None or name in names)
+    return tuple(name for name in STACKS if name in (names or DEFAULT_STACKS))

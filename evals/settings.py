@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from agent.sampling import Sampling
-from evals.schedule import BOTH_ARMS, Arm, Regime, Series
+from evals.schedule import BOTH_ARMS, Arm, Order, Regime, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class Settings:
 
     ``suite`` is the suite that was asked for by name, and ``tasks`` are its tasks, or those that were chosen from it. A
     ``sequential`` run finishes all epochs of a task before the next one, so that it may stop as soon as its verdict is settled.
+    ``study`` is the one of :data:`evals.studies.STUDIES` that was asked for, and ``order`` how the stacks follow each other.
     ``seed`` is the run's, of the order and of sampling; ``deadline`` is in seconds, for one call; ``fault_budget`` is the share of
     trials that may end in an infrastructure fault before the run stops. In an A/B session ``ab`` is the commit of the other arm's
     agent, or ``ab_model`` the model of the head arm; both arms have the same settings.
@@ -33,6 +34,8 @@ class Settings:
     sampling: Sampling = field(default_factory=Sampling)
     suite: str | None = None
     sequential: bool = False
+    study: str | None = None
+    order: Order = "alternating"
     ab: str | None = None
     ab_model: str | None = None
 

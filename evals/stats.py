@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agent.errors import Rung
+from agent.errors import NO_FAULT_OF_THE_MODEL, Rung
 from evals.trials import Trial, by_task
 
 CONFIDENCE = 0.95
@@ -20,12 +20,12 @@ class Goal:
     rung: Rung = "schema-valid"
     first_try: bool = False
 
-    def reached(self, trial: Trial, *, cut_off: bool = False) -> bool:
-        """Whether a trial without a fault reached it; with ``cut_off`` also when the answer was cut off at its limit of tokens, so
-        that nobody knows whether it would have.
+    def reached(self, trial: Trial, *, excused: bool = False) -> bool:
+        """Whether a trial without a fault reached it; with ``excused`` also when something else than the model kept it from
+        that (:data:`agent.errors.NO_FAULT_OF_THE_MODEL`), so that nobody knows whether it would have.
         """
         outcome = (trial.first if self.first_try else trial.last).outcome
-        return outcome.reached(self.rung) or (cut_off and outcome.cause == "truncated")
+        return outcome.reached(self.rung) or (excused and outcome.cause in NO_FAULT_OF_THE_MODEL)
 
 
 VALID = Goal()
@@ -88,10 +88,10 @@ def hoeffding(share: float, n: int, confidence: float = CONFIDENCE) -> tuple[flo
     return low, high
 
 
-def valid_share(trials: Iterable[Trial], goal: Goal = VALID, *, cut_off_is_valid: bool = False) -> Share:
-    """The share of answers that reached ``goal`` (schema-valid after the retry), among trials without a fault. An answer that was
-    cut off at its limit of tokens did not, unless ``cut_off_is_valid`` asks for the most that the share could have been without
-    the limit.
+def valid_share(trials: Iterable[Trial], goal: Goal = VALID, *, excused_is_valid: bool = False) -> Share:
+    """The share of answers that reached ``goal`` (schema-valid after the retry), among trials without a fault. An answer that
+    something else than the model spoiled did not, unless ``excused_is_valid`` asks for the most that the share could have been
+    without that.
 
     With one epoch every task is one yes or no, and the interval is :func:`clopper_pearson`'s; with several, a task is a rate, and
     the interval is :func:`hoeffding`'s.
@@ -100,19 +100,19 @@ def valid_share(trials: Iterable[Trial], goal: Goal = VALID, *, cut_off_is_valid
         ValueError: without a trial.
     """
     answered = [trial for trial in trials if trial.fault is None]
-    rates = task_rates(answered, goal, cut_off_is_valid=cut_off_is_valid)
+    rates = task_rates(answered, goal, excused_is_valid=excused_is_valid)
     epochs = max(Counter(trial.task for trial in answered).values(), default=0)
     return share_of(sum(rates) / len(rates) if rates else 0.0, len(rates), epochs)
 
 
-def task_rates(trials: Iterable[Trial], goal: Goal = VALID, *, cut_off_is_valid: bool = False) -> list[float]:
+def task_rates(trials: Iterable[Trial], goal: Goal = VALID, *, excused_is_valid: bool = False) -> list[float]:
     """For every task the share of its epochs whose answer reached ``goal``; see :func:`valid_share`."""
-    return [sum(reached) / len(reached) for reached in reached_by_task(trials, goal, cut_off=cut_off_is_valid).values()]
+    return [sum(reached) / len(reached) for reached in reached_by_task(trials, goal, excused=excused_is_valid).values()]
 
 
-def reached_by_task(trials: Iterable[Trial], goal: Goal, *, cut_off: bool = False) -> dict[str, list[bool]]:
+def reached_by_task(trials: Iterable[Trial], goal: Goal, *, excused: bool = False) -> dict[str, list[bool]]:
     """For every task, whether each of its trials (none with a fault) reached ``goal``; see :meth:`Goal.reached`."""
-    return {task: [goal.reached(trial, cut_off=cut_off) for trial in tried] for task, tried in by_task(trials).items()}
+    return {task: [goal.reached(trial, excused=excused) for trial in tried] for task, tried in by_task(trials).items()}
 
 
 def floor_p(share: Share, floor: float) -> float:

@@ -127,6 +127,11 @@ class Trial:
         return bool(self.attempts) and self.last.outcome.cause == "truncated"
 
     @property
+    def decoding_ignored(self) -> bool:
+        """Whether the server did not hold the last answer to the decoding that it was asked for."""
+        return bool(self.attempts) and self.last.outcome.cause == "decoding ignored"
+
+    @property
     def latency(self) -> float:
         """Seconds that all attempts took together, without the look-up in memory."""
         return sum(attempt.completion.latency for attempt in self.attempts)

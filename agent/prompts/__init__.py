@@ -17,15 +17,16 @@ from typing import Literal
 from agent.stacks import Stack
 
 BLOCK_HEADING = "[Persistent Context]"
+HISTORY_HEADING = "[Conversation]"
 
 _MARKERS = re.compile(
-    r"\[(?P<heading>\s*(?:persistent\s+context|output\s+contract)\s*)\]"
+    r"\[(?P<heading>\s*(?:persistent\s+context|output\s+contract|conversation)\s*)\]"
     r"|\[(?P<instruction>/?(?:INST|SYS|TOOL_CALLS|AVAILABLE_TOOLS))\]"
     r"|<<(?P<llama>/?SYS)>>"
     r"|<(?P<token>[|｜][^<>]*|/?(?:s|bos|eos|pad|unk|mask|(?:start|end)_of_\w+|unused\d+))>",
     re.IGNORECASE,
 )
-"""The block's and the contract's headings, and the control tokens of chat templates: servers read those as control tokens even
+"""The headings of block, history and contract, and the control tokens of chat templates: servers read those as control tokens even
 inside a message's content (seen with llama.cpp)."""
 
 
@@ -46,15 +47,31 @@ def build_messages(
 ) -> tuple[Message, ...]:
     """The messages of a first attempt.
 
-    One system message (rules, then the block of facts, then the contract, as the stack has them), then the history if the
-    stack has it, then one user message with the request alone. ``history`` and ``facts`` that the stack has no place for are
-    left out, so a caller may always give both.
+    One system message (the static prefix, then the block of facts or the pasted history, then the contract where it is last), then
+    the history where it is chat, then one user message with the request alone. ``history``, of which the last turns are taken, and
+    ``facts`` that the stack has no place for are left out, so a caller may always give both.
     """
-    block = context_block(facts) if stack.context == "memory" else ""
-    contract = prompt_text("contract") if stack.contract else ""
-    system = "\n\n".join(part for part in (prompt_text("rules"), block, contract) if part)
-    past = history if stack.context == "history" else ()
-    return (Message("system", system), *past, Message("user", request))
+    past = history[-stack.turns :] if stack.turns else ()
+    block = context_block(facts) if stack.asks_memory else ""
+    pasted = pasted_history(past) if stack.context == "pasted history" else ""
+    contract = prompt_text("contract") if stack.contract == "last" else ""
+    system = "\n\n".join(part for part in (static_prefix(stack), block, pasted, contract) if part)
+    return (Message("system", system), *(past if stack.context == "history" else ()), Message("user", request))
+
+
+def static_prefix(stack: Stack) -> str:
+    """How every system message of a stack begins, byte by byte the same for all requests, facts and users, so that a server finds
+    it in its prefix cache: the rules, and the contract where it is static.
+    """
+    return "\n\n".join([prompt_text("rules"), *([prompt_text("contract")] if stack.contract == "static" else [])])
+
+
+def pasted_history(turns: Iterable[Message]) -> str:
+    """The turns as text under ``[Conversation]``, one ``User: ...`` or ``Assistant: ...`` a line; empty without a turn. Each turn
+    is made one line that can fake no other, as in :func:`context_block`.
+    """
+    lines = [f"{turn.role.capitalize()}: {_one_line(turn.content)}" for turn in turns]
+    return "\n".join([HISTORY_HEADING, *lines]) if lines else ""
 
 
 def correction_messages(answer: str, error: str) -> tuple[Message, Message]:

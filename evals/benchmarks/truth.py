@@ -9,7 +9,7 @@ from statistics import median
 from agent.model import OpenAIModel
 from agent.prompts import Message, build_messages
 from agent.sampling import Sampling
-from agent.stacks import STACKS
+from agent.stacks import DEFAULT_STACKS, STACKS
 from agent.targets import embedded, engine
 from agent.targets.http import fetch_json
 from evals.benchmarks.known_server import known_server
@@ -58,7 +58,7 @@ def _prompts() -> dict[str, list[tuple[Message, ...]]]:
     alone: list[tuple[Message, ...]] = [(Message("user", request),) for request in requests]
     by_stack = {
         stack.name: [build_messages(stack, request, history=history, facts=facts) for request in requests]
-        for stack in STACKS.values()
+        for stack in (STACKS[name] for name in DEFAULT_STACKS)
     }
     return {"request alone": alone} | by_stack
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from agent.errors import RunFileError
-from agent.stacks import STACKS
+from agent.stacks import DEFAULT_STACKS, STACKS
 from evals.journal import read_journal
 from evals.pair import Pair, from_one_session
 from evals.runs import load_pair, load_run
@@ -124,7 +124,7 @@ def test_fingerprints_tell_the_agents_apart(session: Session, project: Project) 
 def test_trials_ran_in_the_planned_order(session: Session) -> None:
     """The requests of both arms reached the server interleaved as planned, one after the other."""
     tasks = [task for task in load_tasks() if task.id in TASKS]
-    planned = plan(tasks, list(STACKS.values()), 1, 0, arms=BOTH_ARMS)
+    planned = plan(tasks, [STACKS[name] for name in DEFAULT_STACKS], 1, 0, arms=BOTH_ARMS)
     asked = [body["messages"] for body in session.server.bodies(CHAT)[8:]]
     found = [(messages[0]["content"].startswith(OLD_RULES), messages[-1]["content"], len(messages)) for messages in asked]
     assert found == [(trial.arm == "base", trial.task.request, 20 if trial.stack.name == "naive" else 2) for trial in planned]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.sampling import Sampling
-from agent.stacks import STACKS
+from agent.stacks import DEFAULT_STACKS, STACKS
 from agent.targets import embedded
 from agent.targets.embedder import Embedder
 from agent.targets.target import Target, open_target
@@ -26,7 +26,9 @@ SECRET = "sk-very-secret"
 TARGET = Target("url", f"http://me:{SECRET}@gpu.example/v1?key={SECRET}", "m", "gpu.example", api_key=SECRET)
 EMBEDDER = Embedder(f"http://gpu.example/v1?key={SECRET}", "nomic", 768, api_key=SECRET)
 SERVED = Served("llama.cpp", "b1", "d" * 64, "4.3B", "Q4_K_M", "t" * 64, 4096)
-INPUTS = Inputs(tuple(STACKS.values()), load_tasks(), load_history(), load_preferences(), Sampling(), seed=5)
+INPUTS = Inputs(
+    tuple(STACKS[name] for name in DEFAULT_STACKS), load_tasks(), load_history(), load_preferences(), Sampling(), seed=5
+)
 
 
 def taken(target: Target = TARGET, served: Served = SERVED, embedder: Embedder | None = EMBEDDER, **changes: Any) -> Fingerprint:

@@ -192,7 +192,7 @@ def test_a_format_of_another_time_is_refused(tmp_path: Path) -> None:
     """A journal of another format is refused by its number, before anything else is said."""
     file = tmp_path / "old.jsonl"
     file.write_text(json.dumps({"run": {"version": 1}}) + "\n", encoding="utf-8")
-    with pytest.raises(RunFileError, match="has format 1, and this version reads format 3 alone"):
+    with pytest.raises(RunFileError, match="has format 1, and this version reads format 4 alone"):
         read_journal(file)
 
 

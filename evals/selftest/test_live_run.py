@@ -79,9 +79,9 @@ def test_the_floor_is_inconclusive_for_three_tasks(finished: Finished) -> None:
 def test_every_planned_trial_is_saved_once_and_in_order(finished: Finished) -> None:
     """The saved trials are the plan, in its order, and the journal's."""
     tasks = [task for task in load_tasks() if task.id in TASKS]
-    from agent.stacks import STACKS
+    from agent.stacks import DEFAULT_STACKS, STACKS
 
-    expected = [list(planned.key) for planned in plan(tasks, list(STACKS.values()), 2, 5)]
+    expected = [list(planned.key) for planned in plan(tasks, [STACKS[name] for name in DEFAULT_STACKS], 2, 5)]
     saved = finished.saved["evals"]["trials"]
     assert [[trial["epoch"], trial["task"], trial["stack"], trial["regime"]] for trial in saved] == expected
     assert saved == finished.journalled

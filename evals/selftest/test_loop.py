@@ -14,7 +14,7 @@ from agent.memory import Context
 from agent.model import Completion, OnText
 from agent.prompts import Message, build_messages, prompt_text
 from agent.sampling import Sampling
-from agent.stacks import STACKS
+from agent.stacks import STACKS, Decoding
 from fixtures.data import load_history
 
 NAIVE, OPTIMIZED = STACKS["naive"], STACKS["optimized"]
@@ -33,7 +33,9 @@ class ScriptedModel:
     answers: list[str | Exception]
     calls: list[tuple[tuple[Message, ...], Sampling]] = field(default_factory=list)
 
-    def complete(self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None, decoding: Decoding = "free"
+    ) -> Completion:
         """The next answer."""
         self.calls.append((tuple(messages), sampling))
         answer = self.answers.pop(0)

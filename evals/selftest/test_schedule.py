@@ -8,17 +8,17 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.stacks import STACKS, Stack
+from agent.stacks import DEFAULT_STACKS, STACKS, Stack
 from evals.schedule import BOTH_ARMS, PlannedTrial, plan
 from fixtures.data import Task
 
 TASKS = [Task(f"t{number}", "py", (), "Write it") for number in range(12)]
-NAIVE_AND_OPTIMIZED = list(STACKS.values())
+NAIVE_AND_OPTIMIZED = [STACKS[name] for name in DEFAULT_STACKS]
 
 
 def stacks(count: int) -> list[Stack]:
     """As many stacks as asked for."""
-    return [Stack(f"s{number}", "none", contract=False, retries=0) for number in range(count)]
+    return [Stack(f"s{number}", "none", "none", retries=0) for number in range(count)]
 
 
 @given(tasks=st.integers(1, 12), epochs=st.integers(1, 4), count=st.integers(1, 4), seed=st.integers())
