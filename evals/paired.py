@@ -90,7 +90,7 @@ def mean_bound(values: Sequence[float]) -> float:
 
     Student, Biometrika 6 (1908), example 1.
     """
-    return math.fsum(values) / len(values) + _reach(values, MEAN_CONFIDENCE) if len(values) > 1 else 1.0
+    return math.fsum(values) / len(values) + student_reach(values, MEAN_CONFIDENCE) if len(values) > 1 else 1.0
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -101,11 +101,12 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:
         return -1.0, 1.0
     mean = math.fsum(values) / len(values)
-    reach = _reach(values, 1 - (1 - CONFIDENCE) / 2) if len(set(values)) > 1 else upper_share(0, len(values))
+    reach = student_reach(values, 1 - (1 - CONFIDENCE) / 2) if len(set(values)) > 1 else upper_share(0, len(values))
     return max(-1.0, mean - reach), min(1.0, mean + reach)
 
 
-def _reach(values: Sequence[float], confidence: float) -> float:
+def student_reach(values: Sequence[float], confidence: float) -> float:
+    """How far from the mean of two or more values the end of its t interval lies, one-sided at ``confidence``."""
     from scipy.special import stdtrit
 
     n = len(values)

@@ -56,6 +56,14 @@ def estimate_ratio(logarithms: Sequence[float], level: float) -> RatioEstimate:
     return RatioEstimate(math.exp(median(means)), math.exp(low), math.exp(high), len(logarithms))
 
 
+def ratio_text(ratio: RatioEstimate | None) -> str:
+    """A ratio with its interval, for people; an end that so few tasks cannot give is a question mark."""
+    if ratio is None:
+        return "-"
+    low, high = (f"{end:.2f}" if 0 < end < math.inf else "?" for end in (ratio.low, ratio.high))
+    return f"x{ratio.value:.2f} [{low}, {high}]"
+
+
 def walsh_averages(values: Sequence[float]) -> list[float]:
     """The means of all pairs, each value with itself included, in order."""
     return sorted((first + second) / 2 for index, first in enumerate(values) for second in values[index:])

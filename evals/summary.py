@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent.errors import CAUSES, Cause
 from evals.distribution import percentile
 from evals.floors import Judgement
+from evals.grid import Grid, grid_lines
 from evals.ladder import Outcome
 from evals.latency import LatencySplit, split_latency
 from evals.metrics import (
@@ -23,22 +24,33 @@ from evals.metrics import (
 )
 from evals.run import Run
 from evals.schedule import Regime, Series
+from evals.study_text import study_lines
 from evals.trials import Trial
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _NOTHING = "-"
+MOST_SIDE_BY_SIDE = 2
+"""More stacks than these are lines of the table instead of columns."""
+
+MOST_VERDICTS = 4
+WIDE = 120
+"""Characters that shares and costs of a stack need in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: what it is, its value for one stack's trials (``None`` when there is none), and how it is shown."""
+    """One line of the table: what it is, its value for one stack's trials (``None`` when there is none), and how it is shown.
+
+    ``short`` is the title of its column where the stacks are lines; without one it has none there.
+    """
 
     title: str
     value: Callable[[Sequence[Trial]], float | None]
     show: Callable[[float], str]
     has_ratio: bool = True
+    short: str = ""
 
 
 def _percentile_of(metric: Callable[[Sequence[Trial]], Sequence[float]], share: float) -> Callable[[Sequence[Trial]], float | None]:
@@ -78,21 +90,23 @@ def _fine_milliseconds(seconds: float) -> str:
 
 
 ROWS = (
-    Row("trials (n)", lambda trials: float(len(trials)), _count, has_ratio=False),
-    Row("prompt tokens, median", _percentile_of(prompt_tokens, 0.5), _count),
-    Row("of them cached, median", _percentile_of(cached_tokens, 0.5), _count, has_ratio=False),
-    Row("TTFT p50", _time("ttft", 0.5), _milliseconds),
+    Row("trials (n)", lambda trials: float(len(trials)), _count, has_ratio=False, short="n"),
+    Row("prompt tokens, median", _percentile_of(prompt_tokens, 0.5), _count, short="prompt tokens"),
+    Row("of them cached, median", _percentile_of(cached_tokens, 0.5), _count, has_ratio=False, short="cached"),
+    Row("TTFT p50", _time("ttft", 0.5), _milliseconds, short="TTFT p50"),
     Row("TTFT p95", _time("ttft", 0.95), _milliseconds),
     Row("decode tokens/s p50", _percentile_of(decode_speeds, 0.5), _count),
-    Row("latency p50", _time("latency", 0.5), _milliseconds),
+    Row("latency p50", _time("latency", 0.5), _milliseconds, short="latency p50"),
     Row("latency p95", _time("latency", 0.95), _milliseconds),
     Row("memory look-up p50", _time("retrieval", 0.5), _fine_milliseconds, has_ratio=False),
-    Row("strict JSON at first try", _share_of(lambda trial: trial.first.outcome.reached("strict JSON")), _share),
-    Row("valid at first try", _share_of(lambda trial: trial.first.valid), _share),
-    Row("valid after retry", _share_of(lambda trial: trial.last.valid), _share),
-    Row("code parses after retry", _share_of(lambda trial: trial.last.parses), _share),
+    Row(
+        "strict JSON at first try", _share_of(lambda trial: trial.first.outcome.reached("strict JSON")), _share, short="strict JSON"
+    ),
+    Row("valid at first try", _share_of(lambda trial: trial.first.valid), _share, short="valid, 1st"),
+    Row("valid after retry", _share_of(lambda trial: trial.last.valid), _share, short="valid"),
+    Row("code parses after retry", _share_of(lambda trial: trial.last.parses), _share, short="parses"),
     Row("seconds per valid answer", seconds_per_valid_answer, _seconds),
-    Row("tokens per valid answer", tokens_per_valid_answer, _count),
+    Row("tokens per valid answer", tokens_per_valid_answer, _count, short="tokens per valid"),
 )
 
 
@@ -101,13 +115,57 @@ def summary_lines(run: Run, judgements: Mapping[Series, Judgement], width: int, 
     goes on with an incomplete run.
     """
     by_regime = [line for regime in run.settings.regimes for line in ("", *_regime_lines(run, regime, width))]
-    verdicts = [] if run.missing else [f"{series}: {judged.verdict}, {judged.sentence}" for series, judged in judgements.items()]
-    return [f"target: {run.header.target}", *by_regime, "", *verdicts, *summary_notes(run, resume_command)]
+    studies = [line for study in study_lines(run, width) for line in ("", *study)]
+    verdicts = [] if run.missing else _verdicts(judgements)
+    return [f"target: {run.header.target}", *by_regime, *studies, "", *verdicts, *summary_notes(run, resume_command)]
+
+
+def _verdicts(judgements: Mapping[Series, Judgement]) -> list[str]:
+    """A line for every series; where there are many, those that are not judged share one."""
+    if len(judgements) <= MOST_VERDICTS:
+        return [f"{series}: {judged.verdict}, {judged.sentence}" for series, judged in judgements.items()]
+    without = sum(judged.verdict == "NOT JUDGED" for judged in judgements.values())
+    lines = [
+        f"{series}: {judged.verdict}, {judged.sentence}" for series, judged in judgements.items() if judged.verdict != "NOT JUDGED"
+    ]
+    return (
+        [*lines, f"the other {without} series are NOT JUDGED" if lines else f"{without} series are NOT JUDGED"]
+        if without
+        else lines
+    )
 
 
 def _regime_lines(run: Run, regime: Regime, width: int) -> list[str]:
+    if len(run.settings.stacks) > MOST_SIDE_BY_SIDE:
+        return [*_stack_lines(run, regime, width), *_cause_lines(run, regime)]
     figures, causes = _rendered(_table(run, regime), width), causes_table(run, regime)
     return [*figures, *latency_lines(run, regime), *(["", *_rendered(causes, width)] if causes.rows else [])]
+
+
+def _stack_lines(run: Run, regime: Regime, width: int) -> list[str]:
+    """Many stacks, a line each: shares and costs side by side, or one below the other where that is too wide."""
+    rows = [row for row in ROWS if row.short]
+    if width >= WIDE:
+        return grid_lines(_stack_grid(run, regime, rows), width)
+    shares, costs = ([row for row in rows if (row.show is _share) is shown] for shown in (True, False))
+    return [*grid_lines(_stack_grid(run, regime, shares), width), "", *grid_lines(_stack_grid(run, regime, costs), width)]
+
+
+def _stack_grid(run: Run, regime: Regime, rows: Sequence[Row]) -> Grid:
+    cells = [
+        (stack, *(_NOTHING if (value := row.value(trials)) is None else row.show(value) for row in rows))
+        for stack in run.settings.stacks
+        for trials in [run.of_series(Series(stack, regime))]
+    ]
+    return Grid((f"{regime} prefix cache", *(row.short for row in rows)), tuple(cells))
+
+
+def _cause_lines(run: Run, regime: Regime) -> list[str]:
+    """What kept answers of all stacks together from the next rung; which stack's they are is in the saved run."""
+    trials = [trial for stack in run.settings.stacks for trial in run.of_series(Series(stack, regime))]
+    counts = {title: (_count_of(holds, trials, 0), _count_of(holds, trials, -1)) for title, holds in _CAUSES.items()}
+    shown = ", ".join(f"{title} {first} > {last}" for title, (first, last) in counts.items() if first or last)
+    return [f"causes in all stacks, first try > after retry: {shown}"] if shown else []
 
 
 def _rendered(table: Table, width: int) -> list[str]:
@@ -203,6 +261,10 @@ def summary_notes(run: Run, resume_command: str) -> list[str]:
     if cut := sum(trial.cut_off for trial in run.trials):
         tokens = run.settings.sampling.max_tokens
         notes.append(f"{cut} answer(s) were cut off at {tokens} tokens, no fault of the prompt. Next: a larger --max-tokens")
+    if ignored := sum(trial.decoding_ignored for trial in run.trials):
+        notes.append(
+            f"{ignored} answer(s) were not held to the decoding asked for: the server does not honour it; no fault of the model."
+        )
     if run.header.target.context_length is None:
         notes.append("The server does not report its context length; that it drops no turn was seen from its token counts alone.")
     return [*notes, run.header.target.disclaimer] if run.header.target.disclaimer else notes

@@ -1,0 +1,139 @@
+"""The prefix cache: which share of the prompt a server takes from it, and what that saves, stack by stack."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from evals.ablation import FACTORS, ONE_SIDED, Difference, pairs_of, stacks_of
+from evals.grid import Grid, grid_lines
+from evals.metrics import value_of
+from evals.paired import mean_interval
+from evals.ratios import RatioEstimate, estimate_ratio, ratio_text
+from evals.run import Run
+from evals.schedule import Regime, Series
+from evals.trials import Trial, by_task
+
+_CONTRACT_PLACE = next(factor for factor in FACTORS if factor.after == "static")
+_COLUMNS = ("prefix cache: warm, cold", "cached", "TTFT p50 in ms", "ratio of TTFT")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What the prefix cache did for one stack.
+
+    ``warm`` and ``cold`` are the shares of the prompt tokens of first attempts that came from the cache, ``None`` where the server
+    does not report that, which is not zero. ``warm_ttft`` and ``cold_ttft`` are medians over the tasks' medians in seconds, and
+    ``ratio`` is that of the first to the second over the same tasks.
+    """
+
+    stack: str
+    warm: float | None
+    cold: float | None
+    warm_ttft: float | None
+    cold_ttft: float | None
+    ratio: RatioEstimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractPlace:
+    """What the contract in the static prefix changes against the contract at the end of the same stack, in the warm regime.
+
+    ``share`` is the change of the share of cached prompt tokens, ``None`` where it is not reported; ``ttft`` the ratio of TTFT.
+    """
+
+    last: str
+    static: str
+    share: Difference | None
+    ttft: RatioEstimate | None
+
+
+def cache_use(run: Run) -> list[CacheUse]:
+    """What the prefix cache did for every stack of a run that measured both regimes."""
+    return [_use(run, stack) for stack in run.settings.stacks]
+
+
+def contract_places(run: Run) -> list[ContractPlace]:
+    """What the place of the contract changes, for every two stacks of a run that differ in it alone."""
+    return [_place(run, last, static) for last, static in pairs_of(_CONTRACT_PLACE, stacks_of(run))]
+
+
+def prefix_cache_lines(run: Run, width: int) -> list[str]:
+    """The table of a run that measured both regimes, with its sentences; nothing for another run."""
+    if len(run.settings.regimes) < 2:
+        return []
+    uses = cache_use(run)
+    grid = Grid(_COLUMNS, tuple((use.stack, *_cells(use)) for use in uses))
+    return [*map(_sentence, contract_places(run)), *grid_lines(grid, width), *_notes(run, uses)]
+
+
+def _use(run: Run, stack: str) -> CacheUse:
+    warm, cold = (_answered(run, stack, regime) for regime in ("warm", "cold"))
+    seconds = [_median_ttfts(tried) for tried in (warm, cold)]
+    p50 = [median(values.values()) if values else None for values in seconds]
+    return CacheUse(stack, _share_of(_shares(warm)), _share_of(_shares(cold)), p50[0], p50[1], _ratio(seconds[1], seconds[0]))
+
+
+def _place(run: Run, last: str, static: str) -> ContractPlace:
+    before, after = (_answered(run, stack, "warm") for stack in (last, static))
+    first, second = _shares(before), _shares(after)
+    changes = [second[task] - first[task] for task in first if task in second]
+    share = Difference(fmean(changes), *mean_interval(changes)) if changes else None
+    return ContractPlace(last, static, share, _ratio(_median_ttfts(before), _median_ttfts(after)))
+
+
+def _answered(run: Run, stack: str, regime: Regime) -> dict[str, list[Trial]]:
+    """The trials by task whose first attempt met the cache as the regime says."""
+    return by_task(trial for trial in run.of_series(Series(stack, regime)) if trial.timed)
+
+
+def _shares(tried: Mapping[str, Sequence[Trial]]) -> dict[str, float]:
+    """For every task the share of prompt tokens that came from the cache, over the trials that report it."""
+    found = {}
+    for task, trials in tried.items():
+        seen = [trial.first.completion for trial in trials if trial.first.completion.cached_tokens is not None]
+        if total := sum(completion.prompt_tokens for completion in seen):
+            found[task] = sum(completion.cached_tokens or 0 for completion in seen) / total
+    return found
+
+
+def _share_of(shares: Mapping[str, float]) -> float | None:
+    return fmean(shares.values()) if shares else None
+
+
+def _median_ttfts(tried: Mapping[str, Sequence[Trial]]) -> dict[str, float]:
+    seconds = {task: [seen for trial in trials if (seen := value_of(trial, "ttft"))] for task, trials in tried.items()}
+    return {task: median(values) for task, values in seconds.items() if values}
+
+
+def _ratio(before: Mapping[str, float], after: Mapping[str, float]) -> RatioEstimate | None:
+    logarithms = [math.log(after[task] / before[task]) for task in before if task in after]
+    return estimate_ratio(logarithms, ONE_SIDED) if logarithms else None
+
+
+def _cells(use: CacheUse) -> tuple[str, ...]:
+    shares = ("not reported" if share is None else f"{share:.0%}" for share in (use.warm, use.cold))
+    times = ("-" if seconds is None else f"{1000 * seconds:,.1f}" for seconds in (use.warm_ttft, use.cold_ttft))
+    return ", ".join(shares), ", ".join(times), ratio_text(use.ratio)
+
+
+def _sentence(place: ContractPlace) -> str:
+    cached = "cached tokens are not reported"
+    if place.share is not None:
+        points = [100 * value for value in (place.share.value, place.share.low, place.share.high)]
+        cached = f"cached {points[0]:+.0f} points [{points[1]:+.0f}, {points[2]:+.0f}]"
+    compared = f"{place.static} against {place.last}"
+    return f"contract in the static prefix instead of last ({compared}): {cached}, TTFT {ratio_text(place.ttft)}"
+
+
+def _notes(run: Run, uses: Sequence[CacheUse]) -> list[str]:
+    notes = ["Shares of the prompt tokens of first attempts; ratios over tasks with 95 % intervals."]
+    if run.settings.order == "alternating" and len(run.settings.stacks) > 1:
+        notes.append(
+            "The stacks alternated, so on a server with one slot each put out what another had cached; see --prefix-cache."
+        )
+    if any(use.warm is None for use in uses):
+        notes.append("Where the server does not report cached tokens, warm against cold shows what the cache saves.")
+    return notes
