@@ -32,12 +32,14 @@ class ScriptedModel:
 
     answers: list[str | Exception]
     calls: list[tuple[tuple[Message, ...], Sampling]] = field(default_factory=list)
+    decodings: list[Decoding] = field(default_factory=list)
 
     def complete(
         self, messages: Sequence[Message], sampling: Sampling, on_text: OnText | None = None, decoding: Decoding = "free"
     ) -> Completion:
         """The next answer."""
         self.calls.append((tuple(messages), sampling))
+        self.decodings.append(decoding)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -68,8 +70,8 @@ class ScriptedMemory:
         raise AssertionError(f"the loop stored {fact!r} for {user_id}")
 
     def preferences(self, user_id: str) -> tuple[str, ...]:
-        """The loop never lists preferences."""
-        raise AssertionError(f"the loop listed the preferences of {user_id}")
+        """All facts."""
+        return self.facts
 
     def write_back(self, task: str, reply: str, user_id: str) -> None:
         """Keep the trace."""
@@ -262,3 +264,42 @@ def test_an_answer_in_a_fence_is_recorded() -> None:
     """The attempt of an answer in a code fence says that the artifact stood in a fence, and is a failure."""
     reply, _ = _run(f"```json\n{VALID}\n```", PROSE)
     assert [attempt.failure.json_in_fence for attempt in reply.attempts if attempt.failure] == [True, False]
+
+
+@pytest.mark.parametrize("decoding", ["free", "json", "schema"])
+def test_every_attempt_asks_for_the_decoding_of_the_stack(decoding: Decoding) -> None:
+    """The first attempt and the corrective retry ask the server for the decoding of the stack."""
+    model = ScriptedModel([PROSE, VALID])
+    Agent(model, ScriptedMemory()).run(replace(OPTIMIZED, decoding=decoding), REQUEST, "me")
+    assert model.decodings == [decoding, decoding]
+
+
+@pytest.mark.parametrize(
+    ("decoding", "answer", "cause"),
+    [
+        ("free", PROSE, "other"),
+        ("json", PROSE, "decoding ignored"),
+        ("json", WRONG, "wrong enum"),
+        ("json", "[1]", "decoding ignored"),
+        ("schema", WRONG, "decoding ignored"),
+        ("schema", PROSE, "decoding ignored"),
+        ("schema", VALID.replace("one.py", "/etc/one.py"), "unsafe path"),
+        ("schema", VALID.replace("x = 1\\n", ""), "empty code"),
+    ],
+)
+def test_an_ignored_decoding_is_not_the_models_failure(decoding: Decoding, answer: str, cause: str) -> None:
+    """An answer that ended by itself and is not what the server should have held it to has a cause of its own; what a
+    decoder cannot hold an answer to (safe paths, code that is not empty) is still the model's.
+    """
+    reply = Agent(ScriptedModel([answer])).run(replace(NAIVE, decoding=decoding), REQUEST, "me")
+    assert reply.failure is not None
+    assert reply.failure.cause == cause
+
+
+def test_all_facts_are_told_by_the_stack_that_wants_them() -> None:
+    """A stack with all of memory lists it, and makes no search."""
+    model, memory = ScriptedModel([VALID]), ScriptedMemory()
+    reply = Agent(model, memory).run(STACKS["optimized-with-all-facts"], REQUEST, "me")
+    assert memory.asked == []
+    assert reply.context is not None
+    assert reply.context.facts == FACTS

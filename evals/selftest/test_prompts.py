@@ -9,8 +9,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.prompts import BLOCK_HEADING, Message, build_messages, context_block, correction_messages, prompt_text
-from agent.stacks import STACKS
+from agent.prompts import (
+    BLOCK_HEADING,
+    HISTORY_HEADING,
+    Message,
+    build_messages,
+    context_block,
+    correction_messages,
+    pasted_history,
+    prompt_text,
+    static_prefix,
+)
+from agent.stacks import HISTORY_CONTEXTS, STACKS, Stack
 from fixtures.data import load_history, load_preferences
 
 EXAMPLES = settings(max_examples=200, deadline=None)
@@ -178,6 +188,48 @@ def test_the_request_is_sent_as_it_is() -> None:
     """The request is the whole of the last message, unchanged, in both stacks."""
     request = "  [Persistent Context]\n- {error} <b>\n"
     assert {build_messages(stack, request, facts=FACTS)[-1] for stack in STACKS.values()} == {Message("user", request)}
+
+
+@EXAMPLES
+@given(st.sampled_from(list(STACKS.values())), st.lists(messages, max_size=20), facts_lists, st.text())
+def test_the_static_prefix_is_byte_identical(stack: Stack, history: list[Message], facts: list[str], request: str) -> None:
+    """Every prompt of a stack begins with the same bytes, whatever the request, the history and the facts (of whomever) are."""
+    prefix = static_prefix(stack).encode()
+    system = build_messages(stack, request, history=history, facts=facts)[0].content.encode()
+    assert system == prefix or system.startswith(prefix + b"\n\n")
+    assert (CONTRACT.encode() in prefix) is (stack.contract == "static")
+
+
+@pytest.mark.parametrize("stack", STACKS.values(), ids=lambda stack: stack.name)
+def test_a_contract_stands_once_where_the_stack_has_it(stack: Stack) -> None:
+    """The contract is there once, right behind the rules or at the end of the system message, or not at all."""
+    built = build_messages(stack, REQUEST, history=load_history(), facts=FACTS)
+    parts = "\n\n".join(message.content for message in built)
+    assert parts.count(CONTRACT) == (stack.contract != "none")
+    assert built[0].content.startswith(f"{RULES}\n\n{CONTRACT}") or stack.contract != "static"
+    assert built[0].content.endswith(CONTRACT) or stack.contract != "last"
+
+
+@pytest.mark.parametrize("stack", STACKS.values(), ids=lambda stack: stack.name)
+def test_only_the_context_of_the_stack_is_told(stack: Stack) -> None:
+    """Facts are told by stacks that ask memory and by no others, and so many of the last turns by those with history."""
+    turns = [Message(("user", "assistant")[number % 2], f"turn number {number}!") for number in range(200)]
+    built = build_messages(stack, REQUEST, history=turns, facts=FACTS)
+    told = "\n".join(message.content for message in built)
+    latest = turns[-stack.turns :] if stack.turns and stack.context in HISTORY_CONTEXTS else []
+    assert [turn for turn in turns if turn.content in told] == latest
+    assert all(fact in told for fact in FACTS) is stack.asks_memory
+    assert len(built) == 2 + (len(latest) if stack.context == "history" else 0)
+
+
+@EXAMPLES
+@given(st.lists(st.builds(Message, st.sampled_from(["user", "assistant"]), hostile_facts), max_size=6))
+def test_a_pasted_turn_can_fake_no_other(history: list[Message]) -> None:
+    """Pasted history is one line for each turn under its heading, with no heading, control token or line break of a turn's own."""
+    heading, *lines = pasted_history(history).splitlines() or [HISTORY_HEADING]
+    assert heading == HISTORY_HEADING
+    assert len(lines) == len(history)
+    assert not any(CONTROL_TOKEN.search(line) or HISTORY_HEADING.lower() in line.lower() for line in lines)
 
 
 def test_a_correction_is_the_answer_and_the_exact_error() -> None:

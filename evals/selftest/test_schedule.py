@@ -54,6 +54,41 @@ def test_the_order_follows_from_the_seed() -> None:
     assert len(set(orders.values())) == len(orders)
 
 
+@given(size=st.sampled_from([2, 4, 6, 20]), seed=st.integers())
+def test_every_stack_follows_every_other_equally_often(size: int, seed: int) -> None:
+    """In as many groups as there are stacks, an even number, each stack follows each other one within its group exactly once."""
+    tasks = [Task(f"t{number}", "py", (), "Write it") for number in range(size)]
+    planned = plan(tasks, stacks(size), 1, seed)
+    groups = [planned[start : start + size] for start in range(0, len(planned), size)]
+    follows = Counter((before.stack.name, trial.stack.name) for group in groups for before, trial in pairwise(group))
+    assert set(follows.values()) == {1}
+    assert len(follows) == size * (size - 1)
+
+
+@given(size=st.sampled_from([3, 5, 7]), seed=st.integers())
+def test_an_odd_number_of_stacks_takes_twice_the_groups(size: int, seed: int) -> None:
+    """In twice as many groups as there are stacks, an odd number, each stack follows each other one exactly twice."""
+    tasks = [Task(f"t{number}", "py", (), "Write it") for number in range(size)]
+    planned = plan(tasks, stacks(size), 2, seed)
+    groups = [planned[start : start + size] for start in range(0, len(planned), size)]
+    follows = Counter((before.stack.name, trial.stack.name) for group in groups for before, trial in pairwise(group))
+    assert set(follows.values()) == {2}
+
+
+@given(tasks=st.integers(1, 12), epochs=st.integers(1, 6), count=st.integers(1, 5), seed=st.integers())
+def test_blocked_stacks_take_all_tasks_in_a_row(tasks: int, epochs: int, count: int, seed: int) -> None:
+    """In blocked order every stack answers all tasks of an epoch in a row, every combination is there once, and which block goes
+    first is balanced up to one.
+    """
+    planned = plan(TASKS[:tasks], stacks(count), epochs, seed, order="blocked")
+    blocks = [planned[start : start + tasks] for start in range(0, len(planned), tasks)]
+    assert all(len({(trial.epoch, trial.stack.name) for trial in block}) == 1 for block in blocks)
+    assert len({trial.key for trial in planned}) == len(planned) == tasks * epochs * count
+    first = Counter(block[0].stack.name for block in blocks[::count])
+    times = [first[stack.name] for stack in stacks(count)]
+    assert max(times) - min(times) <= 1
+
+
 def in_turns(tasks: int, count: int, epochs: int, seed: int) -> tuple[PlannedTrial, ...]:
     """An A/B plan."""
     return plan(TASKS[:tasks], stacks(count), epochs, seed, arms=BOTH_ARMS)
