@@ -84,15 +84,35 @@ def flaw(code: str, language: str) -> str | None:
     return _flaw_in_python(code) if language == "py" else _flaw_in_tree(code, language)
 
 
+def tree(code: str, language: str) -> Node:
+    """The root of the syntax tree of ``code``, which may hold errors, with stand-ins for what the grammar does not know.
+
+    ``language`` is one of ``tsx, ts, js, css, sh``. For the first three every stand-in is as long as what it stands for, so that
+    places in the tree are places in the code; in the other two they may differ.
+    """
+    for gap, stand_in in _GAPS[language]:
+        code = gap.sub(stand_in, code)
+    return _parser(language).parse(code.encode(errors="replace")).root_node
+
+
+def nodes(root: Node, *, anonymous: bool = False) -> Iterator[Node]:
+    """All nodes, parents first, without recursion: code may be nested as deeply as its author likes."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.children if anonymous else node.named_children))
+
+
 def _flaw_in_python(code: str) -> str | None:
     try:
         with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(code)
+            module = ast.parse(code)
     except SyntaxError as error:
         return f"line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
         return f"it cannot be parsed: {error or type(error).__name__}"
-    return None if any(map(_is_python_construct, ast.walk(tree))) else _no_construct("Python")
+    return None if any(map(_is_python_construct, ast.walk(module))) else _no_construct("Python")
 
 
 def _is_python_construct(node: ast.AST) -> bool:
@@ -103,20 +123,18 @@ def _is_python_construct(node: ast.AST) -> bool:
 
 
 def _flaw_in_tree(code: str, language: str) -> str | None:
-    for gap, stand_in in _GAPS[language]:
-        code = gap.sub(stand_in, code)
-    root = _parser(language).parse(code.encode()).root_node
+    root = tree(code, language)
     if root.has_error:
         return _first_error(root)
-    if any(map(_is_fence, _nodes(root))):
+    if any(map(_is_fence, nodes(root))):
         return "it holds a code fence"
     shebang = code.startswith("#!")
-    return None if any(_is_construct(node, language, shebang=shebang) for node in _nodes(root)) else _no_construct(language)
+    return None if any(_is_construct(node, language, shebang=shebang) for node in nodes(root)) else _no_construct(language)
 
 
 def _first_error(root: Node) -> str:
     # A missing token may be hidden inside a node that has no error of its own.
-    node = next((node for node in _nodes(root, anonymous=True) if node.is_error or node.is_missing), root)
+    node = next((node for node in nodes(root, anonymous=True) if node.is_error or node.is_missing), root)
     what = f"{node.type} is missing" if node.is_missing else "it does not parse"
     return f"line {node.start_point.row + 1}: {what}"
 
@@ -141,15 +159,6 @@ def _is_known_command(command: Node) -> bool:
 
 def _no_construct(language: str) -> str:
     return f"it holds no construct of {language}"
-
-
-def _nodes(root: Node, *, anonymous: bool = False) -> Iterator[Node]:
-    """All nodes, parents first, without recursion: code may be nested as deeply as its author likes."""
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(reversed(node.children if anonymous else node.named_children))
 
 
 @functools.cache

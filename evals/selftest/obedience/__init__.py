@@ -1,0 +1,1 @@
+"""Offline tests of the checkers of obedience; their cases stand in tables, one file a preference."""
