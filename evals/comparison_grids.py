@@ -93,6 +93,8 @@ def _share_row(figure: ShareFigure) -> tuple[str, ...]:
 
 
 def _goal(goal: Goal) -> str:
+    if goal.obeys:
+        return "obeyed"
     return f"{'valid' if goal.rung == 'schema-valid' else goal.rung} at first try" if goal.first_try else goal.rung
 
 

@@ -19,7 +19,13 @@ from evals.schedule import Series
 from evals.stats import Goal, Share, reached_by_task, valid_share
 from evals.trials import Trial
 
-GOALS = (Goal("strict JSON"), Goal("schema-valid"), Goal("code parses"), Goal("schema-valid", first_try=True))
+GOALS = (
+    Goal("strict JSON"),
+    Goal("schema-valid"),
+    Goal("code parses"),
+    Goal("schema-valid", obeys=True),
+    Goal("schema-valid", first_try=True),
+)
 """What shares are shown of."""
 
 TokenCount = Literal["prompt tokens", "completion tokens", "total tokens"]

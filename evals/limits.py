@@ -17,14 +17,16 @@ from evals.schedule import Series
 LIMITS_FILE = Path(__file__).with_name("limits.toml")
 TARGETS: tuple[str, ...] = get_args(Kind)
 
-JudgedMetric = Literal["schema-valid", "valid at first try", "code parses", "prompt tokens", "ttft", "latency"]
-"""What a margin can be set for: shares of answers (schema-valid and code that parses, after the retry), prompt tokens of first
+JudgedMetric = Literal["schema-valid", "valid at first try", "code parses", "obeyed", "prompt tokens", "ttft", "latency"]
+"""What a margin can be set for: shares of answers (schema-valid, code that parses, and valid answers
+that violate no preference of their task, after the retry), prompt tokens of first
 attempts, and two times."""
 
 _UNITS = {
     "schema-valid": "points",
     "valid at first try": "points",
     "code parses": "points",
+    "obeyed": "points",
     "prompt tokens": "percent",
     "ttft": "percent",
     "latency": "percent",

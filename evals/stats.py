@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.errors import NO_FAULT_OF_THE_MODEL, Rung
+from evals.obeyed import obeys
 from evals.trials import Trial, by_task
 
 CONFIDENCE = 0.95
@@ -15,17 +16,22 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What an answer should reach: a rung of the ladder, after the retry or already at the first try."""
+    """What an answer should reach: a rung of the ladder, after the retry or already at the first try. With ``obeys`` it must
+    violate none of the preferences that apply to its task, too.
+    """
 
     rung: Rung = "schema-valid"
     first_try: bool = False
+    obeys: bool = False
 
     def reached(self, trial: Trial, *, excused: bool = False) -> bool:
         """Whether a trial without a fault reached it; with ``excused`` also when something else than the model kept it from
         that (:data:`agent.errors.NO_FAULT_OF_THE_MODEL`), so that nobody knows whether it would have.
         """
         outcome = (trial.first if self.first_try else trial.last).outcome
-        return outcome.reached(self.rung) or (excused and outcome.cause in NO_FAULT_OF_THE_MODEL)
+        if outcome.reached(self.rung):
+            return not self.obeys or obeys(trial)
+        return excused and outcome.cause in NO_FAULT_OF_THE_MODEL
 
 
 VALID = Goal()

@@ -247,7 +247,7 @@ def test_nothing_in_common_has_figures_and_no_change() -> None:
     before, now = base.of_series(NAIVE), head.of_series(NAIVE)
     shares, tokens = share_figures(before, now), token_figures(before, now)
     figures: list[Figure] = [*shares, *tokens, *time_figures(base, head, NAIVE, one_session=True)]
-    assert [figure.change for figure in figures] == [None] * 10
+    assert [figure.change for figure in figures] == [None] * 11
     assert None not in [side for figure in figures for side in (figure.base, figure.head)]
 
 
