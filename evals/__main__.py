@@ -33,6 +33,7 @@ exit codes of the others: 0 done, 2 something was wrong or not there
 
 examples:
   python -m evals plan --suite full
+  python -m evals show latest
   python -m evals compare 0001 0002
   python -m evals bless 0001
   python -m evals gate baseline latest
@@ -43,11 +44,12 @@ def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     options = argparse.ArgumentParser(
         prog="python -m evals",
-        description="Compare saved runs, judge one against another, and plan what a run can show.",
+        description="Show and compare saved runs, judge one against another, and plan what a run can show.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = options.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_show(commands)
     _add_compare(commands)
     _add_gate(commands)
     _add_bless(commands)
@@ -70,6 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     return code
+
+
+def _add_show(commands: Any) -> None:
+    command = commands.add_parser(
+        "show",
+        help="show a saved run as at the end of its session",
+        description="Show a saved run as at the end of its session: its stacks, whether the code obeyed, what its study found.",
+    )
+    command.add_argument("name", metavar="RUN", help="the run: a path, a number (0003) or latest")
+    _add_limits(command)
+    _add_folders(command)
+    command.set_defaults(run=_show)
 
 
 def _add_compare(commands: Any) -> None:
@@ -170,6 +184,19 @@ def _pair(options: argparse.Namespace) -> tuple[Run, Run]:
     from evals.names import load_pair
 
     return load_pair(options.base, options.head, options.changed, options.storage, options.baselines)
+
+
+def _show(options: argparse.Namespace) -> int:
+    from evals.floors import judge_run
+    from evals.likeness import mend
+    from evals.names import find_file
+    from evals.runs import load_run
+    from evals.summary import summary_lines
+
+    run = load_run(find_file(options.name, options.storage))
+    judged = judge_run(run, load_limits(options.limits))
+    print("\n".join(map(printable, summary_lines(run, judged, _width(), resume_command=mend(run)))))
+    return EXIT_OK
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ from evals.schedule import Series
 from evals.settings import Settings
 from evals.stats import share_of
 
+_MOST_SERIES = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -55,7 +57,7 @@ def plan_lines(plan: Plan, before: Run | None) -> list[str]:
     size = f"{_counted(plan.tasks, 'task')} x {_counted(settings.epochs, 'epoch')}"
     smallest = 100 * excludable_loss(plan.tasks)
     return [
-        f"{size}, {', '.join(map(str, settings.series))}, target {plan.kind}",
+        f"{size}, {_series(settings)}, target {plan.kind}",
         "",
         f"with {size} the smallest loss that can be excluded is {smallest:.0f} points, when not one task is lost",
         *dict.fromkeys(line for _, limit in plan.changes for line in _limit_lines(plan, limit)),
@@ -63,6 +65,11 @@ def plan_lines(plan: Plan, before: Run | None) -> list[str]:
         "",
         *_cost_lines(settings, before),
     ]
+
+
+def _series(settings: Settings) -> str:
+    series = settings.series
+    return ", ".join(map(str, series)) if len(series) <= _MOST_SERIES else f"{len(series)} stacks and regimes"
 
 
 def _limit_lines(plan: Plan, limit: Limit) -> Iterator[str]:
