@@ -12,6 +12,7 @@ Verdict = Literal["obeyed", "violated", "not applicable"]
 
 _SHOWN_CHARACTERS = 80
 _SHOWN_BEFORE = 20
+_SHOWN_OF_REASON = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Finding:
 
     def __str__(self) -> str:
         place = "" if self.line is None else f", line {self.line}"
-        return ": ".join(part for part in (self.verdict + place, self.excerpt, self.reason) if part)
+        return ": ".join(part for part in (self.verdict + place, self.excerpt.rstrip(";"), self.reason) if part)
 
 
 class Offence(NamedTuple):
@@ -51,7 +52,7 @@ def not_applicable(reason: str) -> Finding:
 
 def violated(excerpt: str, reason: str, line: int | None = None) -> Finding:
     """A violation, with the model's words made safe to show."""
-    return Finding("violated", line, _shortened(excerpt), one_line(reason))
+    return Finding("violated", line, _shortened(excerpt, _SHOWN_CHARACTERS), _shortened(reason, _SHOWN_OF_REASON))
 
 
 def first_violation(code: str, offences: Iterable[Offence]) -> Finding | None:
@@ -72,7 +73,7 @@ def _around(line: bytes, column: int) -> str:
     return ("…" if start else "") + line[start:].decode(errors="ignore")
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str, most: int) -> str:
     # Cut before it is cleaned, too: a model may have written a line of a megabyte.
-    shown = one_line(text[: 20 * _SHOWN_CHARACTERS])
-    return shown if len(shown) <= _SHOWN_CHARACTERS else shown[: _SHOWN_CHARACTERS - 1] + "…"
+    shown = one_line(text[: 20 * most])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"

@@ -3,7 +3,8 @@
 It is the explanation that is judged, in every language, and an empty one is short. A sentence ends with ``. ! ?``, or their
 counterparts in other scripts, before white space, with the paragraph, and with the item of a list; a line that is merely wrapped
 goes on. No sentence ends after ``e.g.`` and the like, after an initial, inside ``1.5`` or ``foo.ts``, after the number of an
-item, after an ellipsis that goes on in lower case, or inside back ticks. What has neither letter nor digit is no sentence.
+item, after an ellipsis or a quotation that goes on in lower case, or inside back ticks. What has neither letter nor digit is no
+sentence.
 
 It is counted here and not by a library. Those that split well need a trained model (Punkt, spaCy) or are a large set of rules
 that nobody maintains (pysbd), and their answers change with their versions, where these twenty lines are read in a minute. A
@@ -20,12 +21,13 @@ from evals.obedience.finding import OBEYED, Finding, violated
 
 MOST = 2
 
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
-_ITEM = re.compile(r"\s*(?:[-*•–—+]|\d{1,3}[.)]|#{1,6})\s+")
-_MARK = re.compile(r"""([.!?…]++)["'”’»)\]*_]*+(?P<next>\s*+(.?))|[。！？｡।॥۔؟][」』”’)]*+""")
+_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_CODE = re.compile(r"`[^`\n]*`")
+_ITEM = re.compile(r"\s*(?:[-*•–—+✓✔✅▪‣→]|\d{1,3}[.)]|#{1,6})\s+")
+_MARK = re.compile(r"""([.!?…]++)(?P<closed>["'”’»)\]*_]*+)(?P<next>\s*+(?P<after>.?))|[。！？｡।॥۔؟][」』”’)]*+""")
 _CLAUSE = 60
 """How far before a mark the word that it may belong to is looked for."""
-_NEVER_LAST = ("e.g", "i.e", "eg", "ie", "cf", "vs", "viz", "approx", "fig", "resp", "incl", "dr", "mr", "mrs", "ms", "prof")
+_NEVER_LAST = ("e.g", "i.e", "eg", "ie", "a.k.a", "cf", "vs", "viz", "approx", "fig", "resp", "incl", "dr", "mr", "mrs", "ms")
 _SELDOM_LAST = ("etc", "al", "inc", "ltd", "co", "corp", "u.s", "a.m", "p.m")
 
 
@@ -39,7 +41,7 @@ def check(artifact: Artifact) -> Finding:
 
 def sentences(text: str) -> Iterator[str]:
     """The sentences of a text, code in back ticks shown as ``code``."""
-    for paragraph in _paragraphs(_CODE.sub("code", text)):
+    for paragraph in _paragraphs(_CODE.sub("code", _FENCE.sub("\n\n", text))):
         start = 0
         for end in _ends(paragraph):
             if any(map(str.isalnum, paragraph[start:end])):
@@ -70,12 +72,13 @@ def _ends(paragraph: str) -> Iterator[int]:
 
 def _is_end(before: str, mark: re.Match[str]) -> bool:
     """Whether a sentence ends with the mark, by what stands before and after it."""
-    stop, after = mark[1], mark[3]
+    stop, after = mark[1], mark["after"]
     if stop is None or not after:
         return True
     if mark["next"] == after:
         return False
-    if stop in ("...", "…"):
+    if mark["closed"] or stop in ("...", "…"):
+        # "What?" he asked.
         return not after.islower()
     return stop != "." or not _is_abbreviation(before.split(), after)
 
@@ -84,5 +87,6 @@ def _is_abbreviation(words: list[str], after: str) -> bool:
     """Whether the full stop behind these words, and before this character, belongs to the last of them."""
     word = words[-1].lstrip("([{\"'“‘*_").lower() if words else ""
     is_number_of_item = len(words) == 1 and word.isdigit()
+    is_number = word == "no" and after.isdigit()
     is_initial = len(words) > 1 and len(word) == 1 and word.isalpha() and word not in "ix"
-    return word in _NEVER_LAST or is_number_of_item or is_initial or (word in _SELDOM_LAST and after.islower())
+    return word in _NEVER_LAST or is_number_of_item or is_number or is_initial or (word in _SELDOM_LAST and after.islower())

@@ -135,7 +135,8 @@ def _classes(code: str, root: Node, attributes: list[Attribute]) -> Finding:
         return OBEYED
     bare = _bare_elements(root)
     if others:
-        offences = [scripts.offence(word.node, f"{word.name} is no class of Tailwind") for word in others[:1]]
+        name = others[0].name.replace("\0", "…")
+        offences = [scripts.offence(others[0].node, f"{name} is no class of Tailwind")]
     elif given or not bare:
         return not_applicable("its classes come from elsewhere" if given else "it renders no HTML element")
     else:
