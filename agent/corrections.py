@@ -5,11 +5,11 @@ The rule: two facts contradict each other when a phrase that one of them negates
 corrects "User styles components with Tailwind ...", and "inline styles are fine now" corrects "... and no inline styles", while
 "sort Tailwind classes" and "no emojis in explanations" correct nothing.
 
-Similarity takes no part in that, because it does not tell: with MiniLM, 36 corrections are between 0.34 and 0.92 similar to the fact
-that they correct, and sentences that merely share its topic are up to 0.67. (The nearest fact is always the right one, which is what
-the store's search is used for.) So the rule means the same under every embedder. It misses corrections that negate nothing ("we
-upgraded to React 19"): these stand beside the old fact until someone says what they replace, since a lost preference is worse than
-a doubled one. ``evals/selftest/test_corrections.py`` says how often it is right.
+Similarity takes no part in that, because it does not tell: with MiniLM, corrections are between 0.34 and 0.92 similar to the fact
+that they correct, and sentences that merely share its topic are up to 0.67. (The nearest fact is the one that is corrected, which
+is what the store's search is used for.) So the rule means the same under every embedder. It misses corrections that name nothing
+that they are against ("we upgraded to React 19"): those stand beside the old fact, since a lost preference is worse than a doubled
+one, until somebody says "React 19, not React 18". ``evals/selftest/test_corrections.py`` holds how often it is right.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ _END_OF_PHRASE = re.compile(
 )
 _LEADING = re.compile(r"^\s*(?:to|in|for|with|on|from|as)\b")
 _WORD = re.compile(r"\w+")
-_FILLERS = frozenset(
-    "a an the this that of at most i we my our user users use uses used using want wants wanted wanting like likes prefer prefers"
-    " write writes writing add adds adding need needs do does is are be"
-    .split()
+_FILLER = re.compile(
+    r"an?|the|this|that|of|at|most|i|we|my|our|users?|use[sd]?|using|want(?:s|ed|ing)?|likes?|prefers?|writ(?:es?|ing)"
+    r"|add(?:s|ing)?|needs?|do|does|is|are|be"
 )
 _ENDING = re.compile(r"(?<=\w{3})(?:ations?|ates?|ated|ating|ing|ed|es|s|e)$")
 
@@ -63,7 +62,7 @@ def _parts(fact: str) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def _stems(text: str) -> list[str]:
-    return [_ENDING.sub("", word) for word in _WORD.findall(text.lower()) if word not in _FILLERS]
+    return [_ENDING.sub("", word) for word in _WORD.findall(text.lower()) if not _FILLER.fullmatch(word)]
 
 
 def _holds(words: list[str], phrase: list[str]) -> bool:
