@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import to_jsonable_python
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
@@ -38,35 +39,10 @@ class QdrantDouble:
         with self.entered:
             if route == "GET /collections":
                 return _result(self.engine.get_collections())
-            named = _COLLECTION.fullmatch(route)
-            return self._of_collection(named[1], named[2], named[3] or "", body) if named else None
-
-    def _of_collection(self, method: str, name: str, what: str, body: dict[str, Any]) -> Response | None:
-        engine = self.engine
-        if f"{method} {what}" == "GET ":
-            return _result(engine.get_collection(name))
-        if f"{method} {what}" == "PUT ":
-            wanted = models.CreateCollection(**body)
-            return as_json({"result": engine.create_collection(name, wanted.vectors, wanted.sparse_vectors)})
-        if what == "/index":
-            return _result(models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED))
-        if what == "/points/query":
-            query = models.QueryRequest(**body)
-            return _result(engine.query_points(name, query.query, query_filter=query.filter, limit=query.limit or 10))
-        if what == "/points/scroll":
-            page = models.ScrollRequest(**body)
-            points, following = engine.scroll(name, page.filter, page.limit or 10, offset=page.offset)
-            return _result(models.ScrollResult(points=points, next_page_offset=following))
-        if what == "/points/count":
-            return _result(engine.count(name))
-        return self._points(method, name, body) if what == "/points" else None
-
-    def _points(self, method: str, name: str, body: dict[str, Any]) -> Response:
-        if method == "PUT":
-            return _result(self.engine.upsert(name, models.PointsList(**body).points))
-        wanted = models.PointRequest(**body)
-        found = self.engine.retrieve(name, wanted.ids, with_payload=True)
-        return as_json({"result": [point.model_dump(mode="json") for point in found]})
+            if not (named := _COLLECTION.fullmatch(route)):
+                return None
+            known = _CALLS.get(f"{named[1]} {named[3] or ''}".rstrip())
+            return _result(known(self.engine, named[2], body)) if known else None
 
 
 @contextlib.contextmanager
@@ -78,5 +54,33 @@ def qdrant_double(api_key: str | None = None) -> Iterator[QdrantDouble]:
         yield double
 
 
-def _result(model: Any) -> Response:
-    return as_json({"result": model.model_dump(mode="json", exclude_none=True), "status": "ok", "time": 0.0})
+def _create(engine: QdrantClient, name: str, body: dict[str, Any]) -> bool:
+    wanted = models.CreateCollection(**body)
+    return engine.create_collection(name, wanted.vectors, wanted.sparse_vectors)
+
+
+def _query(engine: QdrantClient, name: str, body: dict[str, Any]) -> models.QueryResponse:
+    wanted = models.QueryRequest(**body)
+    return engine.query_points(name, wanted.query, query_filter=wanted.filter, limit=wanted.limit or 10)
+
+
+def _scroll(engine: QdrantClient, name: str, body: dict[str, Any]) -> models.ScrollResult:
+    wanted = models.ScrollRequest(**body)
+    points, following = engine.scroll(name, wanted.filter, wanted.limit or 10, offset=wanted.offset)
+    return models.ScrollResult(points=points, next_page_offset=following)
+
+
+_CALLS: dict[str, Callable[[QdrantClient, str, dict[str, Any]], Any]] = {
+    "GET": lambda engine, name, _: engine.get_collection(name),
+    "PUT": _create,
+    "PUT /index": lambda *_: models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED),
+    "PUT /points": lambda engine, name, body: engine.upsert(name, models.PointsList(**body).points),
+    "POST /points": lambda engine, name, body: engine.retrieve(name, models.PointRequest(**body).ids),
+    "POST /points/query": _query,
+    "POST /points/scroll": _scroll,
+    "POST /points/count": lambda engine, name, _: engine.count(name),
+}
+
+
+def _result(result: Any) -> Response:
+    return as_json({"result": to_jsonable_python(result, exclude_none=True), "status": "ok", "time": 0.0})
