@@ -6,10 +6,11 @@ with what that negates ("inline styles are fine now" against "... and no inline 
 Tailwind in emails"), or merely about the same thing ("User sorts Tailwind classes").
 
 Similarity takes no part in that, because it does not tell: with MiniLM, corrections are between 0.34 and 0.98 similar to the fact
-that they correct, and facts that leave it standing are up to 0.93. (The nearest fact is the one that is corrected, which is what the
-store's search is used for.) So the rule means the same under every embedder. It knows English alone, and it misses corrections that
-name nothing that they are against ("we upgraded to React 19"): those stand beside the old fact, since a lost preference is worse
-than a doubled one, until somebody says "React 19, not React 18". ``evals/selftest/test_corrections.py`` holds how often it is right.
+that they correct, and facts that leave it standing are up to 0.93. (The nearest fact is the one that is corrected, which is what
+the store's search is used for.) So the rule means the same under every embedder. It knows English alone, and it misses corrections
+that name nothing that they are against ("we upgraded to React 19"): those stand beside the old fact, since a lost preference is
+worse than a doubled one, until somebody says "React 19, not React 18". ``evals/selftest/test_corrections.py`` holds how often it is
+right.
 """
 
 from __future__ import annotations
