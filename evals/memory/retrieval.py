@@ -1,0 +1,219 @@
+"""Retrieval: which of the preferences that apply to a task its context holds, and how long the look-up takes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from agent.memory import MOST_FACTS, Memory
+from evals.distribution import percentile
+from evals.grid import Grid
+from evals.measurer import USER_ID
+from evals.memory.report import Told, milliseconds
+from fixtures import distractors
+from fixtures.data import Preference, Task
+
+SIZES = (0, 100, 1_000, 10_000)
+"""How many distractors there are: task traces of the same user and preferences of others, half and half."""
+
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One look-up: the task, the preferences that apply to it, the facts that were found, and how long it took."""
+
+    task: str
+    relevant: frozenset[str]
+    facts: tuple[str, ...]
+    seconds: float
+
+    @property
+    def recall(self) -> float:
+        """See :func:`recall`."""
+        return recall(self.facts, self.relevant)
+
+    @property
+    def precision(self) -> float:
+        """See :func:`precision`."""
+        return precision(self.facts, self.relevant)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The look-ups of all tasks in a store that holds ``distractors`` beside the ``stored`` preferences."""
+
+    distractors: int
+    stored: frozenset[str]
+    lookups: tuple[Lookup, ...]
+
+    @property
+    def contexts(self) -> dict[str, tuple[str, ...]]:
+        """The facts that every task got."""
+        return {lookup.task: lookup.facts for lookup in self.lookups}
+
+    @property
+    def recall(self) -> float:
+        """The mean over the tasks."""
+        return statistics.fmean(lookup.recall for lookup in self.lookups)
+
+    @property
+    def precision(self) -> float:
+        """The mean over the tasks."""
+        return statistics.fmean(lookup.precision for lookup in self.lookups)
+
+    @property
+    def recall_interval(self) -> tuple[float, float]:
+        """An interval for the mean recall at 95 %, with the task as the unit; it holds whatever recall's distribution is."""
+        from evals.stats import hoeffding
+
+        return hoeffding(min(1.0, self.recall), len(self.lookups))
+
+    def figures(self) -> dict[str, object]:
+        """What is saved beside the times."""
+        low, high = self.recall_interval
+        return {
+            "distractors": self.distractors,
+            "tasks": len(self.lookups),
+            "recall_at_5": self.recall,
+            "recall_at_5_interval": [low, high],
+            "precision_at_5": self.precision,
+            "contexts": self.contexts,
+        }
+
+
+@dataclass(slots=True)
+class GrowingStore:
+    """A store that is filled up with distractors, and what was retrieved at every size."""
+
+    memory: Memory
+    preferences: Sequence[Preference]
+    tasks: Sequence[Task]
+    distractors: int = 0
+    seconds: float = 0.0
+    measured: dict[int, Retrieval] = field(default_factory=dict)
+
+    def expected(self, size: int) -> float:
+        """How many seconds it may take to fill the store up to ``size``, as fast as it went so far."""
+        return (size - self.distractors) * (self.seconds / self.distractors if self.distractors else 0.02)
+
+    def at(self, size: int) -> Retrieval:
+        """What all tasks retrieve beside ``size`` distractors; the store only grows, so sizes come in order."""
+        if size not in self.measured:
+            self._fill_up(size)
+            texts = {preference.id: preference.text for preference in self.preferences}
+            lookups = tuple(_looked_up(self.memory, task, texts) for task in self.tasks)
+            self.measured[size] = Retrieval(size, frozenset(texts.values()), lookups)
+        return self.measured[size]
+
+    def _fill_up(self, size: int) -> None:
+        started, (before, after) = time.monotonic(), (self.distractors // 2, size // 2)
+        for trace in distractors.traces(after, SEED)[before:]:
+            self.memory.write_back(trace.request, trace.reply, USER_ID)
+        for fact in distractors.users(size - after, SEED)[self.distractors - before :]:
+            self.memory.remember(fact.text, fact.user_id)
+        self.seconds += time.monotonic() - started
+        self.distractors = size
+
+
+def recall(facts: Collection[str], relevant: Collection[str]) -> float:
+    """The share of the relevant facts that are among ``facts``; 1 when none is relevant."""
+    return len(set(facts) & set(relevant)) / len(set(relevant)) if relevant else 1.0
+
+
+def precision(facts: Collection[str], relevant: Collection[str]) -> float:
+    """The share of ``facts`` that are relevant; 0 without any."""
+    return len(set(facts) & set(relevant)) / len(set(facts)) if facts else 0.0
+
+
+def recall_by_chance(stored: int, places: int = MOST_FACTS) -> Fraction:
+    """The expected recall of ``places`` facts drawn at random from ``stored``, however many of these are relevant."""
+    return Fraction(min(places, stored), stored)
+
+
+def chance_of_recall(relevant: Sequence[int], stored: int, reached: float, places: int = MOST_FACTS) -> float:
+    """The probability that facts drawn at random, anew for every task, reach a mean recall of ``reached`` or more; ``relevant``
+    are the numbers of relevant facts of the tasks.
+    """
+    whole = math.lcm(*(max(count, 1) for count in relevant))
+    sums: Mapping[int, float] = {0: 1.0}
+    for count in relevant:
+        drawn = _drawn(count, stored, min(places, stored))
+        grown: defaultdict[int, float] = defaultdict(float)
+        for (total, chance), (found, likely) in itertools.product(sums.items(), drawn.items()):
+            grown[total + (found * whole // count if count else whole)] += chance * likely
+        sums = grown
+    # A mean that was computed in floats may lie a hair above the very sum that it stands for.
+    return min(1.0, math.fsum(chance for total, chance in sums.items() if total >= (reached - 1e-9) * whole * len(relevant)))
+
+
+def best_fixed_recall(relevant: Sequence[Collection[str]], stored: Collection[str], places: int = MOST_FACTS) -> float:
+    """The mean recall of the best choice that is the same for every task, chosen with hindsight."""
+    choices = itertools.combinations(sorted(stored), min(places, len(stored)))
+    return max(statistics.fmean(recall(choice, facts) for facts in relevant) for choice in choices)
+
+
+def precision_by_chance(stored: int, relevant: int) -> Fraction:
+    """The expected precision of facts drawn at random from ``stored``, of which ``relevant`` are relevant, however many."""
+    return Fraction(relevant, stored)
+
+
+def best_precision(relevant: int, places: int = MOST_FACTS) -> Fraction:
+    """The precision when every relevant fact is found and all places are taken."""
+    return Fraction(min(relevant, places), places)
+
+
+def changed_contexts(before: Retrieval, after: Retrieval) -> list[str]:
+    """What differs between the contexts, one sentence for every task whose context is another one."""
+    return [
+        f"{task}: lost {', '.join(map(repr, set(facts) - set(after.contexts[task]))) or 'nothing'},"
+        f" got {', '.join(map(repr, set(after.contexts[task]) - set(facts))) or 'nothing'}"
+        for task, facts in before.contexts.items()
+        if facts != after.contexts[task]
+    ]
+
+
+def retrieval_table(measured: Sequence[Retrieval]) -> Told:
+    """The sizes below each other, and what chance would get."""
+    first = measured[0]
+    relevant = [lookup.relevant for lookup in first.lookups]
+    counts = [len(facts) for facts in relevant]
+    places = min(MOST_FACTS, len(first.stored))
+    best = statistics.fmean(best_precision(count) for count in counts)
+    by_chance = statistics.fmean(precision_by_chance(len(first.stored), count) for count in counts)
+    return Told(
+        f"retrieval, {len(counts)} tasks",
+        Grid(
+            ("distractors", "recall@5", "95 % interval", "precision@5", "look-up p50", "p95"), tuple(map(_row, measured)), texts=()
+        ),
+        f"{len(first.stored)} preferences for {MOST_FACTS} places, so any choice finds most: {places} drawn at random have an expected"
+        f" recall of {float(recall_by_chance(len(first.stored))):.3f} and reach {first.recall:.3f} with probability"
+        f" {chance_of_recall(counts, len(first.stored), first.recall):.2g}; the best {places} for all tasks alike, chosen with"
+        f" hindsight, have {best_fixed_recall(relevant, first.stored):.3f}. Precision: {by_chance:.3f} at random, {best:.3f} at best."
+        " Distractors are task traces and other users' facts, which are filtered out: contexts must stay the same, and only the time"
+        " may grow.",
+    )
+
+
+def _drawn(relevant: int, stored: int, places: int) -> dict[int, float]:
+    """How many of the relevant facts a random choice holds, with the probability of each number."""
+    ways = {found: math.comb(relevant, found) * math.comb(stored - relevant, places - found) for found in range(relevant + 1)}
+    return {found: count / math.comb(stored, places) for found, count in ways.items() if count}
+
+
+def _row(one: Retrieval) -> tuple[str, ...]:
+    low, high = one.recall_interval
+    seconds = [lookup.seconds for lookup in one.lookups]
+    middle, slow = milliseconds(percentile(seconds, 0.5)), milliseconds(percentile(seconds, 0.95))
+    return f"{one.distractors:,}", f"{one.recall:.3f}", f"{low:.3f} to {high:.3f}", f"{one.precision:.3f}", middle, slow
+
+
+def _looked_up(memory: Memory, task: Task, texts: dict[str, str]) -> Lookup:
+    context = memory.retrieve_context(task.request, USER_ID)
+    return Lookup(task.id, frozenset(texts[name] for name in task.preferences), context.facts, context.seconds)
