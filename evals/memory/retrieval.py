@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from agent.memory import MOST_FACTS, Memory
 from evals.distribution import percentile
 from evals.grid import Grid
 from evals.measurer import USER_ID
+from evals.memory.recall import (
+    best_fixed_recall,
+    best_precision,
+    chance_of_recall,
+    precision,
+    precision_by_chance,
+    recall,
+    recall_by_chance,
+)
 from evals.memory.report import Told, milliseconds
 from fixtures import distractors
 from fixtures.data import Preference, Task
@@ -122,53 +127,6 @@ class GrowingStore:
         self.distractors = size
 
 
-def recall(facts: Collection[str], relevant: Collection[str]) -> float:
-    """The share of the relevant facts that are among ``facts``; 1 when none is relevant."""
-    return len(set(facts) & set(relevant)) / len(set(relevant)) if relevant else 1.0
-
-
-def precision(facts: Collection[str], relevant: Collection[str]) -> float:
-    """The share of ``facts`` that are relevant; 0 without any."""
-    return len(set(facts) & set(relevant)) / len(set(facts)) if facts else 0.0
-
-
-def recall_by_chance(stored: int, places: int = MOST_FACTS) -> Fraction:
-    """The expected recall of ``places`` facts drawn at random from ``stored``, however many of these are relevant."""
-    return Fraction(min(places, stored), stored)
-
-
-def chance_of_recall(relevant: Sequence[int], stored: int, reached: float, places: int = MOST_FACTS) -> float:
-    """The probability that facts drawn at random, anew for every task, reach a mean recall of ``reached`` or more; ``relevant``
-    are the numbers of relevant facts of the tasks.
-    """
-    whole = math.lcm(*(max(count, 1) for count in relevant))
-    sums: Mapping[int, float] = {0: 1.0}
-    for count in relevant:
-        drawn = _drawn(count, stored, min(places, stored))
-        grown: defaultdict[int, float] = defaultdict(float)
-        for (total, chance), (found, likely) in itertools.product(sums.items(), drawn.items()):
-            grown[total + (found * whole // count if count else whole)] += chance * likely
-        sums = grown
-    # A mean that was computed in floats may lie a hair above the very sum that it stands for.
-    return min(1.0, math.fsum(chance for total, chance in sums.items() if total >= (reached - 1e-9) * whole * len(relevant)))
-
-
-def best_fixed_recall(relevant: Sequence[Collection[str]], stored: Collection[str], places: int = MOST_FACTS) -> float:
-    """The mean recall of the best choice that is the same for every task, chosen with hindsight."""
-    choices = itertools.combinations(sorted(stored), min(places, len(stored)))
-    return max(statistics.fmean(recall(choice, facts) for facts in relevant) for choice in choices)
-
-
-def precision_by_chance(stored: int, relevant: int) -> Fraction:
-    """The expected precision of facts drawn at random from ``stored``, of which ``relevant`` are relevant, however many."""
-    return Fraction(relevant, stored)
-
-
-def best_precision(relevant: int, places: int = MOST_FACTS) -> Fraction:
-    """The precision when every relevant fact is found and all places are taken."""
-    return Fraction(min(relevant, places), places)
-
-
 def changed_contexts(before: Retrieval, after: Retrieval) -> list[str]:
     """What differs between the contexts, one sentence for every task whose context is another one."""
     return [
@@ -181,30 +139,23 @@ def changed_contexts(before: Retrieval, after: Retrieval) -> list[str]:
 
 def retrieval_table(measured: Sequence[Retrieval]) -> Told:
     """The sizes below each other, and what chance would get."""
-    first = measured[0]
+    columns = ("distractors", "recall@5", "95 % interval", "precision@5", "look-up p50", "p95")
+    grid = Grid(columns, tuple(map(_row, measured)), texts=())
+    return Told(f"retrieval, {len(measured[0].lookups)} tasks", grid, _sentence(measured[0]))
+
+
+def _sentence(first: Retrieval) -> str:
     relevant = [lookup.relevant for lookup in first.lookups]
-    counts = [len(facts) for facts in relevant]
-    places = min(MOST_FACTS, len(first.stored))
+    counts, stored = [len(facts) for facts in relevant], len(first.stored)
+    by_chance = statistics.fmean(precision_by_chance(stored, count) for count in counts)
     best = statistics.fmean(best_precision(count) for count in counts)
-    by_chance = statistics.fmean(precision_by_chance(len(first.stored), count) for count in counts)
-    return Told(
-        f"retrieval, {len(counts)} tasks",
-        Grid(
-            ("distractors", "recall@5", "95 % interval", "precision@5", "look-up p50", "p95"), tuple(map(_row, measured)), texts=()
-        ),
-        f"{len(first.stored)} preferences for {MOST_FACTS} places, so any choice finds most: {places} drawn at random have an expected"
-        f" recall of {float(recall_by_chance(len(first.stored))):.3f} and reach {first.recall:.3f} with probability"
-        f" {chance_of_recall(counts, len(first.stored), first.recall):.2g}; the best {places} for all tasks alike, chosen with"
-        f" hindsight, have {best_fixed_recall(relevant, first.stored):.3f}. Precision: {by_chance:.3f} at random, {best:.3f} at best."
-        " Distractors are task traces and other users' facts, which are filtered out: contexts must stay the same, and only the time"
-        " may grow.",
+    return (
+        f"{stored} preferences for {MOST_FACTS} places, so any choice finds most: drawn at random, recall is expected to be"
+        f" {float(recall_by_chance(stored)):.3f} and reaches {first.recall:.3f} with probability"
+        f" {chance_of_recall(counts, stored, first.recall):.2g}; the same {MOST_FACTS} for every task, chosen with hindsight, have"
+        f" {best_fixed_recall(relevant, first.stored):.3f}. Precision: {by_chance:.3f} at random, at most {best:.3f}. Distractors"
+        " are task traces and other users' facts, which are filtered out: contexts must stay the same, and only the time may grow."
     )
-
-
-def _drawn(relevant: int, stored: int, places: int) -> dict[int, float]:
-    """How many of the relevant facts a random choice holds, with the probability of each number."""
-    ways = {found: math.comb(relevant, found) * math.comb(stored - relevant, places - found) for found in range(relevant + 1)}
-    return {found: count / math.comb(stored, places) for found, count in ways.items() if count}
 
 
 def _row(one: Retrieval) -> tuple[str, ...]:
