@@ -29,10 +29,6 @@ class Bench:
     say: Callable[[str], None]
     tell: Callable[[Told], None]
 
-    def memory_settings(self, folder: Path) -> MemorySettings:
-        """The settings of a store in ``folder``."""
-        return MemorySettings(folder, embedder=self.embedder, embedding_seconds=min(60.0, self.settings.deadline))
-
     @contextlib.contextmanager
     def store(self) -> Iterator[Mem0Store]:
         """An empty store in a folder of its own.
@@ -40,8 +36,17 @@ class Bench:
         Raises:
             MemoryStoreError: when it cannot be opened.
         """
-        with self.folder() as folder, contextlib.closing(open_memory(self.memory_settings(folder))) as store:
+        with self.folder() as folder, self.opened(folder) as store:
             yield store
+
+    def opened(self, folder: Path) -> contextlib.closing[Mem0Store]:
+        """The store in ``folder``, which is closed again and stays there.
+
+        Raises:
+            MemoryStoreError: when it cannot be opened.
+        """
+        seconds = min(60.0, self.settings.deadline)
+        return contextlib.closing(open_memory(MemorySettings(folder, embedder=self.embedder, embedding_seconds=seconds)))
 
     @contextlib.contextmanager
     def taught(self) -> Iterator[Mem0Store]:
@@ -51,8 +56,7 @@ class Bench:
             MemoryStoreError: when it cannot be opened.
         """
         with self.store() as store:
-            for preference in load_preferences():
-                store.remember(preference.text, USER_ID)
+            store.remember_all([preference.text for preference in load_preferences()], USER_ID)
             yield store
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,13 +31,14 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a correction did: to the contexts of the tasks whose context held ``old``, and to what memory holds and tells."""
+    """What a correction, which took ``seconds``, did: to the contexts that held ``old``, and to what memory holds and tells."""
 
     old: str
     new: str
     contexts: tuple[Corrected, ...]
     preferences: tuple[str, ...]
     changes: tuple[FactChange, ...]
+    seconds: float
 
     @property
     def still_old(self) -> list[str]:
@@ -67,13 +69,15 @@ def correct(memory: Memory, old: str, tasks: Sequence[Task]) -> Correction:
     """Correct ``old`` by :data:`CORRECTION` and look before and after it."""
     concerned = [task for task in tasks if task.language in LANGUAGES]
     before = {task.id: memory.retrieve_context(task.request, USER_ID).facts for task in concerned}
+    started = time.perf_counter()
     memory.remember(CORRECTION, USER_ID)
+    seconds = time.perf_counter() - started
     contexts = tuple(
         Corrected(task.id, before[task.id], memory.retrieve_context(task.request, USER_ID).facts)
         for task in concerned
         if old in before[task.id]
     )
-    return Correction(old, CORRECTION, contexts, memory.preferences(USER_ID), memory.changes(USER_ID))
+    return Correction(old, CORRECTION, contexts, memory.preferences(USER_ID), memory.changes(USER_ID), seconds)
 
 
 def correction_table(found: Correction) -> Told:

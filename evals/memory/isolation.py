@@ -1,10 +1,13 @@
-"""Isolation: two users who want the opposite, each with a word that nobody else knows, seen through everything that reads memory."""
+"""Isolation: two users who want the opposite, each with a word that nobody else knows, through everything that reads memory."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from agent.display import show_memory
 from agent.loop import Agent
 from agent.memory import Memory
 from agent.stacks import STACKS
@@ -85,9 +88,24 @@ class Crossing:
         return f"{self.reading.path} showed {self.mark!r} to {self.reading.user_id}"
 
 
+def read_as_everybody(memory: Memory, tasks: Sequence[Task], people: Sequence[Person] = PEOPLE) -> list[Reading]:
+    """Store what each of the people told, and what the agent answered to each; read as each of them, correct, and read again."""
+    seen: list[Reading] = []
+    for person in people:
+        memory.remember_all(person.facts, person.user_id)
+        memory.write_back(tasks[0].request, person.canary, person.user_id)
+    for when in ("at first", "after a correction"):
+        for person in people:
+            others = [other for other in people if other is not person]
+            seen += readings(memory, person, others, tasks, when)
+        for person in people:
+            memory.remember(person.correction, person.user_id)
+    return seen
+
+
 def readings(memory: Memory, person: Person, others: Sequence[Person], tasks: Sequence[Task], when: str) -> Iterator[Reading]:
     """Everything that a user can read of memory: contexts for all tasks and for the very words of the others, the list of
-    preferences, the history of changes, and whole prompts.
+    preferences, the history of changes, the command line's list, and whole prompts.
     """
     user_id = person.user_id
     for path, queries in (
@@ -98,6 +116,9 @@ def readings(memory: Memory, person: Person, others: Sequence[Person], tasks: Se
         yield Reading(f"{path}, {when}", user_id, "\n".join(blocks))
     yield Reading(f"preferences, {when}", user_id, "\n".join(memory.preferences(user_id)))
     yield Reading(f"changes, {when}", user_id, "\n".join(map(repr, memory.changes(user_id))))
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        show_memory(memory, user_id, as_json=False)
+    yield Reading(f"python -m agent --memories, {when}", user_id, printed.getvalue())
     for stack in PROMPTED:
         recorder = Recorder()
         for task in tasks[:PROMPTS]:
@@ -120,7 +141,11 @@ def crossings(seen: Iterable[Reading], people: Sequence[Person] = PEOPLE) -> lis
 def blind(seen: Iterable[Reading], people: Sequence[Person] = PEOPLE) -> list[Reading]:
     """The readings in which users do not even see their own canary or facts: they could not show a crossing either."""
     own = {person.user_id: person.marks for person in people}
-    return [reading for reading in seen if not any(mark in reading.text for mark in own[reading.user_id])]
+    return [
+        reading
+        for reading in seen
+        if not reading.path.startswith("changes, at first") and not any(mark in reading.text for mark in own[reading.user_id])
+    ]
 
 
 def isolation_table(seen: Sequence[Reading], crossed: Sequence[Crossing]) -> Told:

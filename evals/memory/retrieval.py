@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Sequence
@@ -59,6 +60,11 @@ class Retrieval:
     lookups: tuple[Lookup, ...]
 
     @property
+    def seconds(self) -> list[float]:
+        """How long each look-up took."""
+        return [lookup.seconds for lookup in self.lookups]
+
+    @property
     def contexts(self) -> dict[str, tuple[str, ...]]:
         """The facts that every task got."""
         return {lookup.task: lookup.facts for lookup in self.lookups}
@@ -112,19 +118,29 @@ class GrowingStore:
         """What all tasks retrieve beside ``size`` distractors; the store only grows, so sizes come in order."""
         if size not in self.measured:
             self._fill_up(size)
-            texts = {preference.id: preference.text for preference in self.preferences}
-            lookups = tuple(_looked_up(self.memory, task, texts) for task in self.tasks)
-            self.measured[size] = Retrieval(size, frozenset(texts.values()), lookups)
+            stored = frozenset(preference.text for preference in self.preferences)
+            self.measured[size] = Retrieval(size, stored, look_up(self.memory, self.preferences, self.tasks))
         return self.measured[size]
 
     def _fill_up(self, size: int) -> None:
         started, (before, after) = time.monotonic(), (self.distractors // 2, size // 2)
         for trace in distractors.traces(after, SEED)[before:]:
             self.memory.write_back(trace.request, trace.reply, USER_ID)
-        for fact in distractors.users(size - after, SEED)[self.distractors - before :]:
-            self.memory.remember(fact.text, fact.user_id)
+        facts = distractors.users(size - after, SEED)[self.distractors - before :]
+        for owner, held in itertools.groupby(facts, key=lambda fact: fact.user_id):
+            self.memory.remember_all([fact.text for fact in held], owner)
         self.seconds += time.monotonic() - started
         self.distractors = size
+
+
+def look_up(memory: Memory, preferences: Sequence[Preference], tasks: Sequence[Task]) -> tuple[Lookup, ...]:
+    """The look-ups of all tasks, labelled with the preferences that apply to them."""
+    texts = {preference.id: preference.text for preference in preferences}
+    found = [(task, memory.retrieve_context(task.request, USER_ID)) for task in tasks]
+    return tuple(
+        Lookup(task.id, frozenset(texts[name] for name in task.preferences), context.facts, context.seconds)
+        for task, context in found
+    )
 
 
 def changed_contexts(before: Retrieval, after: Retrieval) -> list[str]:
@@ -160,11 +176,5 @@ def _sentence(first: Retrieval) -> str:
 
 def _row(one: Retrieval) -> tuple[str, ...]:
     low, high = one.recall_interval
-    seconds = [lookup.seconds for lookup in one.lookups]
-    middle, slow = milliseconds(percentile(seconds, 0.5)), milliseconds(percentile(seconds, 0.95))
+    middle, slow = milliseconds(percentile(one.seconds, 0.5)), milliseconds(percentile(one.seconds, 0.95))
     return f"{one.distractors:,}", f"{one.recall:.3f}", f"{low:.3f} to {high:.3f}", f"{one.precision:.3f}", middle, slow
-
-
-def _looked_up(memory: Memory, task: Task, texts: dict[str, str]) -> Lookup:
-    context = memory.retrieve_context(task.request, USER_ID)
-    return Lookup(task.id, frozenset(texts[name] for name in task.preferences), context.facts, context.seconds)
