@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from agent.errors import ModelError
+from agent.errors import ContextTruncationError, ModelError
 from agent.mem0_local import LocalBackend
 from agent.prompts import Message
 from agent.targets.target import Target
@@ -25,6 +25,8 @@ from fixtures.data import Preference
 
 NEEDED_TOKENS = 12_288
 """The context that a call needs: the system prompt, the turns, and the answer."""
+
+_MOST_CHARACTERS_PER_TOKEN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,9 @@ def extraction_table(found: Extraction) -> Told:
 
 @dataclass(slots=True)
 class _Calls:
-    """The calls that Mem0 made, counted where it makes them: it drops what the server says about tokens."""
+    """The calls that Mem0 made, counted where it makes them: it drops what the server says about tokens. ``fault`` is what kept
+    one from being answered, or from being asked whole.
+    """
 
     create: Any
     made: list[ExtractionCall] = field(default_factory=list)
@@ -171,13 +175,13 @@ class _Calls:
             self.fault = error
             raise
         usage = response.usage
-        self.made.append(
-            ExtractionCall(
-                response.choices[0].message.content or "",
-                usage.prompt_tokens if usage else None,
-                usage.completion_tokens if usage else None,
-            )
-        )
+        prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
+        sent = sum(len(message["content"]) for message in asked["messages"])
+        if prompt is not None and prompt * _MOST_CHARACTERS_PER_TOKEN < sent:
+            # Ollama drops what is too long for its context, and answers with HTTP 200.
+            self.fault = ContextTruncationError(f"it took {prompt} tokens of a prompt of {sent} characters")
+            raise self.fault
+        self.made.append(ExtractionCall(response.choices[0].message.content or "", prompt, completion))
         return response
 
 

@@ -57,12 +57,13 @@ def read_in_other_process(folder: Path, embedder: Embedder) -> Found:
 
 def persistence_table(after: Found, locked: Found) -> Told:
     """What both processes found."""
-    rows = (
-        ("after the store was closed", str(after.code), str(len(after.preferences)), str(len(after.contexts)), after.complaint),
-        ("while it was open", str(locked.code), str(len(locked.preferences)), str(len(locked.contexts)), locked.complaint),
+    rows = tuple(
+        (when, str(found.code), str(len(found.preferences)), str(len(found.contexts)))
+        for when, found in (("after the store was closed", after), ("while the store was open", locked))
     )
+    complaints = "".join(f" It was told: {found.complaint}" for found in (after, locked) if found.complaint)
     return Told(
         "persistence, two new processes",
-        Grid(("a new process", "exit", "preferences", "contexts", "complaint"), rows, texts=(0, 4)),
-        "What was remembered survives the process, and a second process on an open store is told what holds it and what to do.",
+        Grid(("a new process", "exit", "preferences", "contexts"), rows),
+        f"What was remembered outlives the process, and an open store is nobody else's.{complaints}",
     )

@@ -61,5 +61,8 @@ def best_precision(relevant: int, places: int = MOST_FACTS) -> Fraction:
 
 def _drawn(relevant: int, stored: int, places: int) -> dict[int, float]:
     """How many of the relevant facts a random choice holds, with the probability of each number."""
-    ways = {found: math.comb(relevant, found) * math.comb(stored - relevant, places - found) for found in range(relevant + 1)}
+    ways = {
+        found: math.comb(relevant, found) * math.comb(stored - relevant, places - found)
+        for found in range(min(relevant, places) + 1)
+    }
     return {found: count / math.comb(stored, places) for found, count in ways.items() if count}
