@@ -13,6 +13,8 @@ from evals.runs import load_run
 
 LATEST, BASELINE, OTHER_ARM = "latest", "baseline", "ab"
 STORAGE = Path(".benchmarks")
+WITHOUT_A_RUN = "memory_"
+"""How the names of files begin, after their number, that hold no run but the memory evals alone: none is the latest run."""
 _SHOWN = 10
 
 
@@ -44,8 +46,8 @@ def find_file(name: str, storage: Path = STORAGE) -> Path:
         return Path(name)
     saved = [file for file in storage.glob("*/[0-9]*_*.json") if _is_file(file)]
     files = sorted(saved, key=lambda file: (file.stat().st_mtime_ns, file.name))
-    if name == LATEST and files:
-        return files[-1]
+    if name == LATEST and (runs := [file for file in files if not file.name.partition("_")[2].startswith(WITHOUT_A_RUN)]):
+        return runs[-1]
     found = [file for file in files if name.isdecimal() and file.name.partition("_")[0].lstrip("0") == name.lstrip("0")]
     if len(found) == 1:
         return found[0]

@@ -16,6 +16,7 @@ from agent.printable import one_line
 from agent.stacks import STACKS
 from evals.floors import Judgement, judge_run
 from evals.limits import Limits
+from evals.memory.selection import MARKER as MEMORY
 from evals.options import (
     add_gate_options,
     add_options,
@@ -111,15 +112,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Open the live run before the first item, so that what is missing is one error and no test's traceback."""
-    items = [item for item in session.items if item.get_closest_marker("live")]
+    live = [item for item in session.items if item.get_closest_marker("live")]
     if (
-        not items
+        not live
         or session.config.option.collectonly
         or (session.testsfailed and not session.config.option.continue_on_collection_errors)
     ):
         return
     if not selects_live(session.config):
         raise pytest.UsageError("live evals are selected without -m live, so nothing would be saved; run: pytest evals/ -m live")
+    items = [item for item in live if item.get_closest_marker(MEMORY) is None]
+    if not items:
+        return
     state = session.config.stash[_STATE]
     _refuse_other_order(items, state.planned)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

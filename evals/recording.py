@@ -54,15 +54,20 @@ def record(benchmark: BenchmarkFixture, trials: Sequence[Trial], metric: Metric,
     recorded = having(trials, metric)
     if not recorded:
         raise ValueError(f"no trial has a {metric}")
-    remaining = iter(durations(recorded, metric))
+    replay(benchmark, durations(recorded, metric), **_extra_info(recorded), complete=complete)
+
+
+def replay(benchmark: BenchmarkFixture, seconds: Sequence[float], **extra_info: object) -> None:
+    """Record durations that were measured earlier, and what is saved beside them. The test needs :data:`clock` as its timer."""
+    remaining = iter(seconds)
 
     def setup() -> tuple[tuple[float], dict[str, Any]]:
         clock.reset()
         return (next(remaining),), {}
 
-    benchmark.extra_info.update(_extra_info(recorded), complete=complete)
+    benchmark.extra_info.update(extra_info)
     pedantic: Any = benchmark.pedantic
-    pedantic(clock.advance, setup=setup, rounds=len(recorded))
+    pedantic(clock.advance, setup=setup, rounds=len(seconds))
 
 
 def record_left_out(config: pytest.Config, series: Series, metric: Metric, run: Run) -> None:

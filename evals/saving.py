@@ -9,6 +9,7 @@ from pytest_benchmark.storage.file import FileStorage
 from pytest_benchmark.utils import safe_dumps
 
 from evals.metrics import METRICS
+from evals.names import WITHOUT_A_RUN
 from evals.recording import record_left_out
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ def run_tag() -> str:
 def prepare(config: pytest.Config, run: Run | None, *, measured: bool) -> None:
     """Before pytest-benchmark saves: record what no item recorded, and have the run saved atomically, also where no time counts.
 
-    When nothing was ``measured`` in the session, it is kept from saving, since it would only warn.
+    When nothing was ``measured`` in the session, it is kept from saving, since it would only warn. What was recorded without a run
+    is saved under a name of its own, so that it is never taken for the latest run.
     """
     session = _session(config)
     make_atomic(session)
     if run is not None:
         _record_left_out(config, run)
+    elif session.autosave:
+        session.autosave = f"{WITHOUT_A_RUN}{session.autosave}"
     if not session.benchmarks:
         if measured:
             save_without_entries(config)
