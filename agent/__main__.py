@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.display import show_memory, show_reply
 from agent.errors import AgentError, SettingsError
 from agent.printable import printable
 from agent.stacks import STACKS
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agent.artifact import Artifact
-    from agent.loop import Reply
+    from agent.mem0_store import MemorySettings
     from agent.memory import Memory
     from agent.targets.target import Target
 
@@ -34,6 +33,8 @@ exit codes: 0 a valid file, 1 the model gave none, 2 something was wrong or not 
 examples:
   python -m agent "Write a Python function that parses a duration such as 1h30m"
   python -m agent --remember "User prefers async/await over .then() chains"
+  python -m agent --remember "use .then() chains, not async/await"      takes the place of that one
+  python -m agent --memories
   python -m agent "Build a login form in React" --target ollama --write src/
 """
 
@@ -56,13 +57,33 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="how to ask the model (default: optimized); naive has no history to send here and uses no memory",
     )
-    add("--remember", action="append", default=[], metavar="FACT", help="store a preference first; may be given several times")
+    add(
+        "--remember",
+        action="append",
+        default=[],
+        metavar="FACT",
+        help="store a preference first; one that names what it is against (X, not Y; no longer Y; X instead of Y) takes the place "
+        "of the preference for Y; may be given several times",
+    )
+    add("--memories", action="store_true", help="print what is remembered and what replaced what, and ask the model nothing")
     add("--write", type=Path, metavar="DIR", help="write the file under DIR")
     add("--force", action="store_true", help="with --write: overwrite a file that exists")
     add("--json", action="store_true", help="print one JSON object for programs instead of text for people")
     add_target_options(add)
-    add("--memory", default="local", choices=("local", "platform"), help="Mem0 on this disk, or Mem0's platform with MEM0_API_KEY")
-    add("--memory-dir", type=Path, metavar="DIR", help="where memory is kept (default: your data folder for local-agent-evals)")
+    add(
+        "--memory",
+        default="local",
+        metavar="WHERE",
+        help="local (Mem0 on this disk, for one process at a time), qdrant=URL (Mem0 on a Qdrant server that many share, with "
+        "QDRANT_API_KEY where it asks for a key), or platform (Mem0's own, with MEM0_API_KEY); default: local",
+    )
+    add(
+        "--memory-dir",
+        type=Path,
+        metavar="DIR",
+        help="where local memory is kept, and the history of changes also with qdrant=URL (default: your data folder for "
+        "local-agent-evals)",
+    )
     return options
 
 
@@ -83,22 +104,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from agent.mem0_store import memory_settings
     from agent.targets.target import open_target, shield_loopback_from_proxies
 
     _check(options)
+    settings = memory_settings(options.memory, options.memory_dir or _data_folder() / "memory")
     shield_loopback_from_proxies()
     with open_target(chosen_target(options.target), chosen_model(options.model), embedder=options.embedder) as target:
         if target.note:
             print(target.note, file=sys.stderr)
-        with _memory(options, target) as memory:
+        with _memory(settings, target, options.embedder) as memory:
             for fact in options.remember:
-                memory.remember(fact, options.user)
-                print(f"remembered for {options.user}: {fact}", file=sys.stderr)
+                change = memory.remember(fact, options.user)
+                done = f"replaced for {options.user}: {change}" if change else f"remembered for {options.user}: {fact}"
+                print(printable(done), file=sys.stderr)
+            if options.memories:
+                show_memory(memory, options.user, as_json=options.json)
             return _ask(options, target, memory) if options.request else EXIT_OK
 
 
 def _check(options: argparse.Namespace) -> None:
-    if not options.request and not options.remember:
+    if options.request and options.memories:
+        raise SettingsError("--memories asks the model nothing: leave the request out, or leave --memories out.")
+    if not options.request and not options.remember and not options.memories:
         raise SettingsError('There is no request. Give one, for example: python -m agent "Write a Python function that ..."')
     try:
         "".join([options.request or "", *options.remember]).encode()
@@ -110,18 +138,20 @@ def _check(options: argparse.Namespace) -> None:
         raise SettingsError(f"--write takes a folder, and {options.write} is a file.")
 
 
-@contextlib.contextmanager
-def _memory(options: argparse.Namespace, target: Target) -> Iterator[Memory]:
+def _data_folder() -> Path:
     import platformdirs
 
-    from agent.mem0_store import MemorySettings, open_memory
+    return platformdirs.user_data_path("local-agent-evals", appauthor=False)
+
+
+@contextlib.contextmanager
+def _memory(settings: MemorySettings, target: Target, embedder: str | None) -> Iterator[Memory]:
+    from agent.mem0_store import open_memory
     from agent.targets.target import open_embedder
 
-    folder = options.memory_dir or platformdirs.user_data_path("local-agent-evals", appauthor=False) / "memory"
     with contextlib.ExitStack() as opened:
-        local = options.memory == "local"
-        embedder = opened.enter_context(open_embedder(target, options.embedder)) if local else None
-        settings = MemorySettings(folder, options.memory, embedder, api_key=os.environ.get("MEM0_API_KEY", ""))
+        if settings.backend != "platform":
+            settings = replace(settings, embedder=opened.enter_context(open_embedder(target, embedder)))
         yield opened.enter_context(contextlib.closing(open_memory(settings)))
 
 
@@ -134,10 +164,7 @@ def _ask(options: argparse.Namespace, target: Target, memory: Memory) -> int:
     console = Console(stderr=True)
     with OpenAIModel(target.base_url, target.model, api_key=target.api_key) as model, _progress(console, target) as on_text:
         reply = Agent(model, memory).run(STACKS[options.stack], options.request, options.user, on_text=on_text)
-    if options.json:
-        print(json.dumps(_as_dict(reply, target), indent=2))
-    else:
-        _show(reply, target)
+    show_reply(reply, target, as_json=options.json)
     if reply.warning:
         print(f"warning: {printable(reply.warning)}", file=sys.stderr)
     if reply.artifact is None:
@@ -161,44 +188,6 @@ def _progress(console: Console, target: Target) -> Iterator[Any]:
 
     with console.status(Text(f"asking {target}")) as status:
         yield on_text
-
-
-def _show(reply: Reply, target: Target) -> None:
-    from rich.console import Console
-    from rich.syntax import Syntax
-    from rich.text import Text
-
-    console = Console(soft_wrap=True)  # a line of code stays one line, also in a pipe
-    last = reply.attempts[-1].completion
-    if reply.context is not None and reply.context.facts:
-        console.print(Text(printable(str(reply.context)), style="dim"))
-    if reply.artifact is not None:
-        console.print(Text(printable(reply.artifact.file_path), style="bold"))
-        highlighter = Syntax("", reply.artifact.language, theme="ansi_dark", background_color="default")
-        console.print(highlighter.highlight(printable(reply.artifact.code)), end="")
-        console.print(Text(printable(reply.artifact.explanation)))
-    else:
-        console.print(Text(printable(last.text)))
-        console.print(Text(f"No valid file after {len(reply.attempts)} attempt(s): {reply.failure}", style="bold red"))
-    tries = f"{len(reply.attempts)} attempt(s)"
-    ttft = "none" if last.ttft is None else f"{last.ttft * 1000:.0f} ms"
-    console.print(
-        Text(
-            f"{target}: {tries}, {last.prompt_tokens} + {last.completion_tokens} tokens, TTFT {ttft}, {last.latency:.2f} s",
-            style="dim",
-        )
-    )
-
-
-def _as_dict(reply: Reply, target: Target) -> dict[str, Any]:
-    return {
-        "artifact": asdict(reply.artifact) if reply.artifact else None,
-        "failure": str(reply.failure) if reply.failure else None,
-        "stack": reply.stack.name,
-        "target": str(target),
-        "facts": list(reply.context.facts) if reply.context else [],
-        "attempts": [asdict(attempt.completion) | {"failure": str(attempt.failure or "") or None} for attempt in reply.attempts],
-    }
 
 
 def _write(artifact: Artifact, folder: Path, *, force: bool) -> None:

@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.errors import TargetError
+from agent.errors import AgentError, TargetError
 
 _MOST_BYTES = 8_000_000
 
@@ -37,6 +37,25 @@ def fetch_json(url: str, body: dict[str, Any] | None = None, *, timeout: float =
         raise TargetError(f"{url} does not speak HTTP: {type(error).__name__}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise TargetError(f"{url} did not answer with JSON: {error}") from error
+
+
+def checked_url(text: str, allowed: str, *, key: str = "EVALS_API_KEY", error: type[AgentError] = TargetError) -> str:
+    """The URL of a server without its last slash. ``allowed`` begins the sentence that says what may be given, and ``key`` is the
+    variable that a key belongs into.
+
+    Raises:
+        AgentError: the ``error``, when it is no such URL, or holds a password or a query string.
+    """
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise error(f"{allowed} that begins with http:// or https://; this is {text!r}.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise error(f"Leave passwords, query strings and fragments out of the URL; a key goes into {key}.")
+    return parts.geturl().rstrip("/")
 
 
 def is_loopback(url: str) -> bool:

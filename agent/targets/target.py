@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from agent.errors import TargetError
 from agent.targets import ollama
 from agent.targets.embedder import Embedder
-from agent.targets.http import fetch_json
+from agent.targets.http import checked_url, fetch_json
 
 Kind = Literal["ollama", "embedded", "url"]
 
@@ -129,7 +129,7 @@ def _open_embedded(model: str | None, note: str = "") -> Iterator[Target]:
 
 
 def _url(choice: str, model: str | None) -> Target:
-    url = _checked_url(choice)
+    url = checked_url(choice, "--target (EVALS_TARGET) is auto, ollama, embedded or a URL")
     api_key = _api_key()
     served = _served_models(url, api_key)
     if model is None and len(served) == 1:
@@ -164,7 +164,7 @@ def split_embedder(spec: str) -> tuple[str, str]:
     address, separator, model = spec.partition("#")
     if not (address and separator and model):
         raise TargetError(f"--embedder is URL#MODEL, for example http://127.0.0.1:8080/v1#nomic-embed-text; this is {spec!r}.")
-    return _checked_url(address, "--embedder is URL#MODEL with a URL"), model
+    return checked_url(address, "--embedder is URL#MODEL with a URL"), model
 
 
 def _embedder_at(spec: str) -> Embedder:
@@ -180,19 +180,6 @@ def _embedder_at(spec: str) -> Embedder:
     if not isinstance(vector, list) or not vector:
         raise TargetError(f"{url}/embeddings does not answer with embeddings. Next: check --embedder")
     return Embedder(url, model, len(vector), api_key)
-
-
-def _checked_url(text: str, allowed: str = "--target (EVALS_TARGET) is auto, ollama, embedded or a URL") -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise TargetError(f"{allowed} that begins with http:// or https://; this is {text!r}.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise TargetError("Leave passwords, query strings and fragments out of the URL; a key goes into EVALS_API_KEY.")
-    return parts.geturl().rstrip("/")
 
 
 def _api_key() -> str:

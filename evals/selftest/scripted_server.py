@@ -33,12 +33,14 @@ class Response:
 
 
 Route = Callable[[dict[str, Any]], Response]
+OtherRoute = Callable[[str, dict[str, Any]], Response | None]
 
 
 @dataclass
 class ScriptedServer:
-    """A running server: its URL, its routes (``"POST /v1/chat/completions"`` to a function of the request's body) and every
-    request it has got, as ``(route, body)``, with their ``Authorization`` headers, over ``connections`` connections, the last of
+    """A running server: its URL, its routes (``"POST /v1/chat/completions"`` to a function of the request's body), ``others`` for
+    the routes that are not among these (``None`` for one that is not there either), and every request it has got, as
+    ``(route, body)``, with their ``Authorization`` and ``api-key`` headers, over ``connections`` connections, the last of
     which was ``accepted`` at that moment of :func:`time.perf_counter`.
     """
 
@@ -46,6 +48,8 @@ class ScriptedServer:
     routes: dict[str, Route] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
+    api_keys: list[str | None] = field(default_factory=list)
+    others: OtherRoute = lambda route, body: None
     connections: int = 0
     accepted: float = 0.0
     keeps_requests: bool = True
@@ -189,6 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer({})
 
+    def do_PUT(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         self._answer(json.loads(self.rfile.read(length) or b"{}"))
@@ -201,8 +208,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.script.keeps_requests:
             self.server.script.requests.append((route, body))
             self.server.script.authorizations.append(self.headers.get("Authorization"))
+            self.server.script.api_keys.append(self.headers.get("api-key"))
         known = self.server.script.routes.get(route)
-        self._send(known(body) if known else as_json({"error": {"message": f"no route {route}"}}, 404))
+        answer = known(body) if known else self.server.script.others(route, body)
+        self._send(answer or as_json({"error": {"message": f"no route {route}"}}, 404))
 
     def _send(self, response: Response) -> None:
         time.sleep(response.pause_before_headers)

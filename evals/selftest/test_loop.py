@@ -10,7 +10,7 @@ import pytest
 from agent.artifact import Artifact, parse
 from agent.errors import ArtifactError, MemoryStoreError, ModelStreamError, ModelTimeoutError, SettingsError
 from agent.loop import Agent, Reply
-from agent.memory import Context
+from agent.memory import Context, FactChange
 from agent.model import Completion, OnText
 from agent.prompts import Message, build_messages, prompt_text
 from agent.sampling import Sampling
@@ -63,9 +63,17 @@ class ScriptedMemory:
             raise self.fault
         return Context(self.facts, 0.01)
 
-    def remember(self, fact: str, user_id: str) -> None:
+    def remember(self, fact: str, user_id: str) -> FactChange | None:
         """The loop never remembers by itself."""
         raise AssertionError(f"the loop stored {fact!r} for {user_id}")
+
+    def remember_all(self, facts: Sequence[str], user_id: str) -> int:
+        """The loop never remembers by itself."""
+        raise AssertionError(f"the loop stored {facts!r} for {user_id}")
+
+    def changes(self, user_id: str) -> tuple[FactChange, ...]:
+        """The loop never asks for changes."""
+        raise AssertionError(f"the loop asked for the changes of {user_id}")
 
     def preferences(self, user_id: str) -> tuple[str, ...]:
         """The loop never lists preferences."""

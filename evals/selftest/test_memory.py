@@ -235,11 +235,15 @@ def test_memory_survives_closing(tmp_path: Path, embedder: Embedder) -> None:
 
 @pytest.mark.usefixtures("leftovers_collected")
 def test_an_open_folder_is_locked(tmp_path: Path, embedder: Embedder) -> None:
-    """Opening a folder that is open is an error that names it and says what to do, and the first store works on."""
+    """Opening a folder that is open is an error that names its lock and the ways out, and the first store works on."""
     with _open(tmp_path, embedder) as store:
-        with pytest.raises(MemoryStoreError, match=r"another process has it open. Wait") as raised, _open(tmp_path, embedder):
+        with (
+            pytest.raises(MemoryStoreError, match=r"another process has it open.* Next: wait") as raised,
+            _open(tmp_path, embedder),
+        ):
             pass
-        assert str(tmp_path) in str(raised.value)
+        assert f"the lock {tmp_path / 'qdrant' / '.lock'}" in str(raised.value)
+        assert "--memory qdrant=URL" in str(raised.value)
         store.remember("User prefers tabs", "me")
         assert store.preferences("me") == ("User prefers tabs",)
 
