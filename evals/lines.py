@@ -7,7 +7,7 @@ BMJ 300, 1990, page 230: serial measurements are analysed by a summary of each s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,17 +58,17 @@ class Crossing:
     tasks: int
 
 
-def least_squares(points: Mapping[float, float]) -> Line:
-    """The line through values by size whose squared distances from them are the least (Gauss, Theoria combinationis, 1821).
+def least_squares(points: Sequence[tuple[float, float]]) -> Line:
+    """The line through sizes and values whose squared distances from the values are the least (Gauss, Theoria combinationis, 1821).
 
     Raises:
-        ValueError: for fewer than two sizes.
+        ValueError: for fewer than two different sizes.
     """
-    if len(points) < 2:
-        raise ValueError(f"a line needs two sizes or more; given {len(points)}")
-    size, value = (math.fsum(values) / len(points) for values in (points.keys(), points.values()))
-    spread = math.fsum((x - size) ** 2 for x in points)
-    slope = math.fsum((x - size) * (y - value) for x, y in points.items()) / spread
+    if len({size for size, _ in points}) < 2:
+        raise ValueError(f"a line needs two different sizes or more; given {points}")
+    size, value = (math.fsum(values) / len(points) for values in zip(*points, strict=True))
+    spread = math.fsum((x - size) ** 2 for x, _ in points)
+    slope = math.fsum((x - size) * (y - value) for x, y in points) / spread
     return Line(value - slope * size, slope)
 
 

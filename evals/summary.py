@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent.errors import CAUSES, Cause
 from evals.distribution import percentile
 from evals.floors import Judgement
+from evals.growth_text import growth_lines
 from evals.ladder import Outcome
 from evals.latency import LatencySplit, split_latency
 from evals.metrics import (
@@ -100,7 +101,10 @@ def summary_lines(run: Run, judgements: Mapping[Series, Judgement], width: int, 
     """The whole summary as plain lines, its tables at most ``width`` characters wide where they can be. ``resume_command`` is what
     goes on with an incomplete run.
     """
-    by_regime = [line for regime in run.settings.regimes for line in ("", *_regime_lines(run, regime, width))]
+    if run.settings.study == "growth":
+        by_regime = growth_lines(run, width)
+    else:
+        by_regime = [line for regime in run.settings.regimes for line in ("", *_regime_lines(run, regime, width))]
     verdicts = [] if run.missing else [f"{series}: {judged.verdict}, {judged.sentence}" for series, judged in judgements.items()]
     return [f"target: {run.header.target}", *by_regime, "", *verdicts, *summary_notes(run, resume_command)]
 
