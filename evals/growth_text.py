@@ -29,10 +29,10 @@ def _table(run: Run, axis: Axis, regime: Regime, width: int) -> list[str]:
     shown = points(run, axis, regime)
     if not shown:
         return []
-    columns = (f"{_TITLES[axis]}, {regime} prefix cache", "", "prompt tokens", "TTFT", "look-up", "valid", "first token after")
+    columns = ("stack", axis, "prompt tokens", "TTFT", "look-up", "valid", "first token after")
     longest = max((point.first_token or 0.0 for point in shown), default=0.0)
     rows = tuple(_row(point, longest) for point in shown)
-    return ["", *grid_lines(Grid(columns, rows, texts=(0, 6)), width)]
+    return ["", f"{_TITLES[axis]}, {regime} prefix cache", *grid_lines(Grid(columns, rows, texts=(0, 6)), width)]
 
 
 def _row(point: Point, longest: float) -> tuple[str, ...]:
@@ -126,8 +126,8 @@ def _method(run: Run) -> Iterator[str]:
 def crossing_words(where: Crossing, unit: str) -> str:
     """Where what is compared turns from worse to better, in words; nothing is said beyond the sizes that were measured."""
     span = f"{where.smallest:,.0f} to {where.largest:,.0f} {unit}"
-    low, high = (_NOTHING if end is None else _figure(end, end) for end in (where.low, where.high))
-    value = _NOTHING if where.value is None else _figure(where.value, where.value)
+    low, high = (_NOTHING if end is None else f"{end:,.1f}" for end in (where.low, where.high))
+    value = _NOTHING if where.value is None else f"{where.value:,.1f}"
     words = {
         (-1, 1): f"from the break-even at {value} {unit} on [{low}, {high}]",
         (1, 1): f"always within what was measured ({span})",

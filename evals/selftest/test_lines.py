@@ -37,7 +37,7 @@ def test_points_on_a_line_give_it_back(lines: list[Line]) -> None:
     """The line through points that lie on one is that one."""
     for line in lines:
         found = least_squares([(size, line.at(size)) for size in SIZES])
-        assert (found.intercept, found.slope) == (pytest.approx(line.intercept, abs=1e-9), pytest.approx(line.slope, abs=1e-9))
+        assert [found.intercept, found.slope] == pytest.approx([line.intercept, line.slope], abs=1e-9)
 
 
 @pytest.mark.parametrize("points", [[], [(1.0, 2.0)], [(1.0, 2.0), (1.0, 3.0)]])
@@ -53,8 +53,8 @@ def test_the_interval_is_student_s() -> None:
 
     values = [2.1, 2.4, 1.9, 2.2, 2.8, 2.0]
     found, known = mean_estimate(values), ttest_1samp(values, 0).confidence_interval(0.95)
-    assert (found.value, found.tasks) == (pytest.approx(fmean(values)), 6)
-    assert (found.low, found.high) == (pytest.approx(known.low), pytest.approx(known.high))
+    assert found.value == pytest.approx(fmean(values))
+    assert [found.low, found.high] == pytest.approx([known.low, known.high])
 
 
 def test_one_task_has_no_interval() -> None:
@@ -141,7 +141,7 @@ def test_tasks_that_agree_cross_in_one_point() -> None:
     """Without any spread, as with counted tokens, the interval is the crossing alone."""
     found = crossing([Line(-30.0, 7.0)] * 4, 0, 50)
     assert (found.first, found.last) == (-1, 1)
-    assert (found.low, found.high) == (pytest.approx(30 / 7), pytest.approx(30 / 7))
+    assert [found.low, found.high] == pytest.approx([30 / 7, 30 / 7])
 
 
 def test_one_task_shows_no_crossing() -> None:
