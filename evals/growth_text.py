@@ -22,7 +22,7 @@ _PER_THOUSAND = 1_000
 def growth_lines(run: Run, width: int) -> list[str]:
     """The growth of a run as lines, its tables at most ``width`` characters wide where they can be."""
     tables = [line for axis in AXES for regime in run.settings.regimes for line in _table(run, axis, regime, width)]
-    return [*tables, *_ends(run), *_marks(run), "", *_sentences(run), *_method(run)]
+    return [*tables, "", *_ends(run), *_marks(run), *_sentences(run), *_method(run)]
 
 
 def _table(run: Run, axis: Axis, regime: Regime, width: int) -> list[str]:
@@ -160,7 +160,7 @@ def _time(estimate: Estimate) -> str:
 
 def _interval(estimate: Estimate) -> str:
     if estimate.tasks < 2:
-        return f"{_figure(estimate.value, estimate.value)} [one task: no interval]"
+        return f"{_figure(estimate.value, abs(estimate.value))} [one task: no interval]"
     largest = max(abs(estimate.low), abs(estimate.high))
     value, low, high = (_figure(number, largest) for number in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
@@ -168,7 +168,10 @@ def _interval(estimate: Estimate) -> str:
 
 def _figure(number: float, largest: float) -> str:
     """A number with about three digits where numbers are as large as ``largest``; never a zero below zero."""
-    digits = next((digits for bound, digits in ((100, 0), (10, 1), (1, 2)) if abs(largest) >= bound), 3)
+    if round(largest, 3) == 0:
+        return "0"
+    # Ten turns and a rounding less are ten turns.
+    digits = next((digits for bound, digits in ((100, 0), (10, 1), (1, 2)) if round(largest, 6) >= bound), 3)
     return f"{round(number, digits) + 0.0:,.{digits}f}"
 
 

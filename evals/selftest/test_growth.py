@@ -188,7 +188,7 @@ def test_the_sentences_follow_from_the_numbers() -> None:
         assert f"stored memories, {regime} prefix cache" in text
         assert (
             f"{regime}, a turn more: naive by 10.0 [10.0, 10.0] tokens and 2.00 [2.00, 2.00] ms of TTFT;"
-            " optimized by 0.000 [0.000, 0.000] tokens and 0.000 [0.000, 0.000] ms of TTFT."
+            " optimized by 0 [0, 0] tokens and 0 [0, 0] ms of TTFT."
         ) in text
         assert f"{regime}: optimized needs fewer prompt tokens: from the break-even at 10.0 turns on [10.0, 10.0]." in text
         assert f"{regime}: optimized gives its first token sooner, look-up included: from the break-even at 20.0 turns on [" in text
