@@ -94,19 +94,19 @@ def slope(run: Run, curve: Curve, regime: Regime, quantity: Quantity) -> Estimat
     return mean_estimate([line.slope for line in lines]) if lines else None
 
 
-def break_even(run: Run, regime: Regime, quantity: Quantity) -> Crossing | None:
+def break_even(run: Run, regime: Regime, quantity: Quantity, *, memories: int | None = None) -> Crossing | None:
     """Where optimized gets better than naive as the history grows: where naive's quantity minus optimized's crosses zero, over the
     tasks and sizes that both have. ``None`` where these are fewer than two sizes.
+
+    With ``memories``, optimized is the stack whose memory holds so many, which takes the same whatever the history.
     """
     naive, optimized = (_values(run, Curve(family, "turns"), regime, quantity) for family in (NAIVE, OPTIMIZED))
-    both = {
-        task: {size: value - optimized[task][size] for size, value in sizes.items() if size in optimized[task]}
-        for task, sizes in naive.items()
-        if task in optimized
-    }
-    lines = _lines(both)
-    sizes = {size for values in both.values() for size in values}
-    return crossing(lines, min(sizes), max(sizes)) if lines else None
+    if memories is not None:
+        stored = _values(run, Curve(OPTIMIZED, "memories"), regime, quantity)
+        optimized = {
+            task: dict.fromkeys(naive.get(task, ()), sizes[memories]) for task, sizes in stored.items() if memories in sizes
+        }
+    return _crossing(naive, optimized)
 
 
 def trained_length(target: ServedTarget) -> int | None:
@@ -169,3 +169,14 @@ def _lines(values: _Values) -> Sequence[Line]:
     if len(sizes) < 2:
         return []
     return [least_squares(list(by_size.items())) for by_size in values.values() if set(by_size) == sizes]
+
+
+def _crossing(naive: _Values, optimized: _Values) -> Crossing | None:
+    both = {
+        task: {size: value - optimized[task][size] for size, value in sizes.items() if size in optimized[task]}
+        for task, sizes in naive.items()
+        if task in optimized
+    }
+    lines = _lines(both)
+    sizes = {size for values in both.values() for size in values}
+    return crossing(lines, min(sizes), max(sizes)) if lines else None

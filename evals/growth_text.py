@@ -93,6 +93,10 @@ def _of_turns(run: Run, regime: Regime) -> Iterator[str]:
         yield f"{regime}: optimized needs fewer prompt tokens: {crossing_words(fewer, 'turns')}."
     if sooner := break_even(run, regime, "first token"):
         yield f"{regime}: optimized gives its first token sooner, look-up included: {crossing_words(sooner, 'turns')}."
+    stored = curves(run).get(Curve(OPTIMIZED, "memories"), ())
+    by_size = {size: break_even(run, regime, "first token", memories=size) for size in stored}
+    if said := [f"with {size:,}, {crossing_words(where, 'turns')}" for size, where in by_size.items() if where is not None]:
+        yield f"{regime}: the same by the number of memories: {'; '.join(said)}."
 
 
 def _of_memories(run: Run, regime: Regime) -> Iterator[str]:
@@ -132,12 +136,12 @@ def crossing_words(where: Crossing, unit: str) -> str:
         (-1, 1): f"from the break-even at {value} {unit} on [{low}, {high}]",
         (1, 1): f"always within what was measured ({span})",
         (-1, -1): f"never within what was measured ({span})",
-        (0, 1): f"from {high} {unit} on at the latest; whether from fewer on cannot be told",
-        (-1, 0): f"not up to {low} {unit}; whether beyond them cannot be told",
+        (0, 1): f"from {high} {unit} on at the latest (whether from fewer on cannot be told)",
+        (-1, 0): f"not up to {low} {unit} (whether beyond them cannot be told)",
         (0, 0): f"cannot be told within what was measured ({span})",
         (1, -1): f"only up to {value} {unit} [{low}, {high}]",
-        (1, 0): f"up to {low} {unit}; whether beyond them cannot be told",
-        (0, -1): f"not from {high} {unit} on; whether below them cannot be told",
+        (1, 0): f"up to {low} {unit} (whether beyond them cannot be told)",
+        (0, -1): f"not from {high} {unit} on (whether below them cannot be told)",
     }
     return words[where.first, where.last]
 

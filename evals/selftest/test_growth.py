@@ -10,6 +10,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from agent.stacks import GROWTH_STACKS, GROWTH_TURNS, STACKS
+from agent.targets import embedded
 from evals.growth import Curve, Quantity, break_even, curves, is_beyond, place_of, points, slope, trained_length
 from evals.growth_text import crossing_words, growth_lines
 from evals.lines import Crossing, Estimate, Sign
@@ -122,6 +123,18 @@ def test_the_break_even_is_the_one_that_was_put_in() -> None:
 
 @FEW
 @given(st.floats(1e-3, 1e3))
+def test_more_memories_break_even_later(factor: float) -> None:
+    """The look-up of a larger memory moves the break-even: by 5 turns with 1,000 memories and by 50 with 10,000, in any unit."""
+    run = grown(factor=factor)
+    values = {size: break_even(run, "cold", "first token", memories=size) for size in (6, 1_000, 10_000)}
+    assert [found and found.value for found in values.values()] == pytest.approx([20.03, 25, 70])
+    assert break_even(run, "cold", "first token", memories=7) is None
+    said = "cold: the same by the number of memories: with 6, from the break-even at 20.0 turns on ["
+    assert said in "\n".join(growth_lines(run, 120))
+
+
+@FEW
+@given(st.floats(1e-3, 1e3))
 def test_times_in_another_unit(factor: float) -> None:
     """When all times are k times as long, slopes are, too, and the break-even is where it was."""
     scaled = grown(factor=factor)
@@ -147,6 +160,12 @@ def test_nothing_is_fitted_beyond_the_trained_length() -> None:
     assert trained_length(RUN.header.target) is None
     assert where(RUN, "first token").largest == 100
     assert not is_beyond(RUN, "naive-100-turns")
+
+
+def test_the_trained_length_is_the_model_card_s() -> None:
+    """The length beyond which points are marked is the one that the model's card states."""
+    card = (embedded.MODEL_FILE.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"**Trained length: {embedded.TRAINED_LENGTH:,} tokens**" in card
 
 
 def test_a_marked_point_has_no_say() -> None:
@@ -236,11 +255,11 @@ def test_the_end_of_a_curve_is_told() -> None:
         ((1, 1), (None, None), "always within what was measured (0 to 50 turns)"),
         ((-1, -1), (None, None), "never within what was measured (0 to 50 turns)"),
         ((0, 0), (None, None), "cannot be told within what was measured (0 to 50 turns)"),
-        ((0, 1), (None, 9.0), "from 9.0 turns on at the latest; whether from fewer on cannot be told"),
-        ((-1, 0), (5.0, None), "not up to 5.0 turns; whether beyond them cannot be told"),
+        ((0, 1), (None, 9.0), "from 9.0 turns on at the latest (whether from fewer on cannot be told)"),
+        ((-1, 0), (5.0, None), "not up to 5.0 turns (whether beyond them cannot be told)"),
         ((1, -1), (5.0, 9.0), "only up to 7.0 turns [5.0, 9.0]"),
-        ((1, 0), (5.0, None), "up to 5.0 turns; whether beyond them cannot be told"),
-        ((0, -1), (None, 9.0), "not from 9.0 turns on; whether below them cannot be told"),
+        ((1, 0), (5.0, None), "up to 5.0 turns (whether beyond them cannot be told)"),
+        ((0, -1), (None, 9.0), "not from 9.0 turns on (whether below them cannot be told)"),
     ],
 )
 def test_every_answer_has_its_words(signs: tuple[Sign, Sign], ends: tuple[float | None, float | None], said: str) -> None:
