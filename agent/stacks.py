@@ -23,7 +23,8 @@ HISTORY_CONTEXTS: tuple[Context, ...] = ("history", "pasted history")
 @dataclass(frozen=True, slots=True)
 class Stack:
     """One way to ask the model. ``retries`` is how many corrective retries an invalid answer gets, ``turns`` how many turns of a
-    longer history are told, the latest ones, where the context is history.
+    longer history are told, the latest ones, where the context is history. ``memories`` is how many facts of the user's the memory
+    that it asks holds, ``None`` where they are the preferences of the evals alone.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Stack:
     retries: int
     decoding: Decoding = "free"
     turns: int = HISTORY_TURNS
+    memories: int | None = None
 
     @property
     def asks_memory(self) -> bool:
@@ -69,7 +71,7 @@ GROWTH_MEMORIES = (6, 100, 1_000, 10_000)
 _GROWTH = (
     *(Stack(f"naive-{turns}-turns", "history", "none", 0, turns=turns) for turns in GROWTH_TURNS),
     *(Stack(f"optimized-{turns}-turns", "memory", "last", 1, turns=turns) for turns in GROWTH_TURNS),
-    *(Stack(f"optimized-{memories}-memories", "memory", "last", 1) for memories in GROWTH_MEMORIES),
+    *(Stack(f"optimized-{memories}-memories", "memory", "last", 1, memories=memories) for memories in GROWTH_MEMORIES),
 )
 
 STACKS = {stack.name: stack for stack in (*_ARTICLE, *_ABLATION, *_GROWTH)}

@@ -26,6 +26,7 @@ from evals.runs import saved_part
 from evals.schedule import BOTH_ARMS, Arm, PlannedTrial
 from evals.served import server_root
 from evals.settings import Settings
+from evals.stores import Tell, silent
 from evals.subject import Place
 from evals.summary import summary_lines
 from evals.trials import Trial
@@ -65,6 +66,11 @@ class Arms:
     def measured(self) -> bool:
         """Whether there is a trial."""
         return any(run.by_key for run in self.runs)
+
+    @property
+    def planned(self) -> int:
+        """How many trials there are to be."""
+        return sum(len(run.planned) for run in self.runs)
 
     @property
     def answered(self) -> int:
@@ -132,7 +138,7 @@ class Arms:
 
 @contextlib.contextmanager
 def open_arms(
-    settings: Settings, planned: Sequence[PlannedTrial], *, journals: Path, resumed: Path | None = None
+    settings: Settings, planned: Sequence[PlannedTrial], *, journals: Path, resumed: Path | None = None, tell: Tell = silent
 ) -> Iterator[Arms]:
     """Open the session's run, or both runs of an A/B session: each arm's agent in a process of its own, on the same server.
 
@@ -143,7 +149,7 @@ def open_arms(
         with _open_both(settings, planned, journals) as arms:
             yield arms
     else:
-        with open_run(settings, planned, journals=journals, resumed=resumed) as (run, target):
+        with open_run(settings, planned, journals=journals, resumed=resumed, tell=tell) as (run, target):
             yield Arms(run, str(target), target.note)
 
 

@@ -9,8 +9,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -71,7 +71,11 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What goes into a run: the texts and choices that its identity is made of."""
+    """What goes into a run: the texts and choices that its identity is made of.
+
+    ``stores`` are the facts of memories that hold more than the preferences, by their number, and ``seeds`` those of generated
+    texts, by what was generated.
+    """
 
     stacks: Sequence[Stack]
     tasks: Sequence[Task]
@@ -79,6 +83,8 @@ class Inputs:
     preferences: Sequence[Preference]
     sampling: Sampling
     seed: int
+    stores: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
 
 
 def fingerprint(target: Target, served: Served, embedder: Embedder | None, inputs: Inputs) -> Fingerprint:
@@ -106,6 +112,8 @@ def _identity(target: Target, served: Served, embedder: Embedder | None, inputs:
         "schema": _hash(schema()),
         "history": _hash([asdict(turn) for turn in inputs.history]),
         "preferences": _hash([asdict(preference) for preference in inputs.preferences]),
+        "stores": {str(size): _hash(list(facts)) for size, facts in inputs.stores.items()},
+        "seeds": dict(inputs.seeds),
         "tasks": {task.id: _hash(asdict(task)) for task in inputs.tasks},
     }
 

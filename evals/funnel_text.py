@@ -10,19 +10,21 @@ from evals.grid import Grid, grid_lines
 from evals.run import Run
 from evals.schedule import Regime, Series
 
-MOST_TABLES = 2
-"""Of more stacks only the shares are told."""
+MOST_STACKS = 2
+"""Of more stacks nothing is told: their shares stand in the table of stacks."""
 
 _COLUMNS = ("asked for in n answers", "n", "stored", "retrieved at 5", "in prompt", "applicable", "obeyed")
 
 
 def funnel_lines(run: Run, regime: Regime, width: int) -> list[str]:
     """Whether the code obeys, in one regime: a sentence, the funnel of every stack, and one violation of each preference."""
+    if len(run.settings.stacks) > MOST_STACKS:
+        return []
     series = [Series(stack, regime) for stack in run.settings.stacks]
     found = {one: funnels(run, one) for one in series}
     if not any(funnel.applicable for rows in found.values() for funnel in rows):
         return []
-    tables = [line for one, rows in found.items() for line in _table(one, rows, width)] if len(series) <= MOST_TABLES else []
+    tables = [line for one, rows in found.items() for line in _table(one, rows, width)]
     return [*_sentence(run, series), *tables, *_examples(violation for one in series for violation in violations(run, one))]
 
 

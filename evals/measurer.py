@@ -52,13 +52,13 @@ class Measurer(Protocol):
 
 @dataclass(slots=True)
 class AgentMeasurer:
-    """Measures an agent of this process.
+    """Measures agents of this process: for every stack, by its name, the one that asks the memory which is the stack's.
 
     A try that meets an infrastructure fault is followed by another one, at most as often as there are ``pauses``.
     """
 
     settings: Settings
-    agent: Agent
+    agents: Mapping[str, Agent]
     model: ObservedModel
     messages: MessageStore = field(default_factory=MessageStore)
     pauses: tuple[float, ...] = PAUSES
@@ -87,7 +87,7 @@ class AgentMeasurer:
         sampling = replace(self.settings.sampling, seed=trial.seed)
         started = time.perf_counter()
         try:
-            reply = self.agent.run(planned.stack, planned.task.request, USER_ID, sampling)
+            reply = self.agents[planned.stack.name].run(planned.stack, planned.task.request, USER_ID, sampling)
         except (ModelError, MemoryStoreError) as error:
             self.model.doubt_cache()
             fault = self._fault(planned, error, time.perf_counter() - started)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent.errors import SettingsError
+from agent.errors import SettingsError, TargetError
 from agent.stacks import STACKS
 from agent.targets.target import Target, open_embedder, open_target, shield_loopback_from_proxies
+from evals.cutoff import left_out
 from evals.journal import Journal, Journalled, new_run_id
 from evals.live import LiveRun
 from evals.run import Header, ServedTarget
-from evals.schedule import PlannedTrial
+from evals.schedule import PlannedTrial, choose_tasks
 from evals.served import Served, describe
 from evals.settings import Settings
-from evals.subject import Place, open_subject
+from evals.stores import Tell, silent
+from evals.studies import STUDIES
+from evals.subject import Place, longest_messages, open_model, open_subject, stacks_of
 
 
 @contextlib.contextmanager
@@ -26,9 +29,12 @@ def open_run(
     *,
     journals: Path,
     resumed: Path | None = None,
+    tell: Tell = silent,
 ) -> Iterator[tuple[LiveRun, Target]]:
     """Open target, embedder, memory and model, seed memory, warm up, and yield the run with its target: a new one
-    with a journal in the folder ``journals``, or the one whose journal is ``resumed``.
+    with a journal in the folder ``journals``, or the one whose journal is ``resumed``. ``tell`` takes lines on what takes long.
+
+    A study that ends with the server's context is opened without the stacks that do not fit; the run's header says which and why.
 
     Raises:
         AgentError: when anything of that is not there or not fit, saying what to run next.
@@ -37,12 +43,15 @@ def open_run(
     with contextlib.ExitStack() as opened:
         journal, before = _resumed_journal(resumed, opened)
         place = opened.enter_context(open_place(settings))
-        subject = opened.enter_context(open_subject(settings, place))
+        settings, left = _fitting(settings, place) if before is None else (settings, before.header.left_out)
+        subject = opened.enter_context(open_subject(settings, place, tell))
         header = Header(
             run=before.header.run if before else new_run_id(),
             settings=settings,
             target=ServedTarget.of(place.target),
             fingerprint=subject.fingerprint,
+            left_out=left,
+            seeding=subject.seeding,
         )
         if before is not None:
             _refuse_other_run(before.header, header)
@@ -50,7 +59,9 @@ def open_run(
         if journal is None:
             journal = opened.enter_context(contextlib.closing(Journal.create(journals, header.run, header)))
         messages = dict(before.messages) if before else {}
-        run = LiveRun(header, planned, subject.measurer(messages), journal, messages)
+        run = LiveRun(
+            header, [trial for trial in planned if trial.stack.name not in left], subject.measurer(messages), journal, messages
+        )
         if before is not None:
             run.take_over(before.trials)
         yield run, place.target
@@ -84,6 +95,25 @@ def open_served(choice: str, model: str | None, settings: Settings) -> Iterator[
 def asks_memory(settings: Settings) -> bool:
     """Whether a stack of the run asks memory."""
     return any(STACKS[name].asks_memory for name in settings.stacks)
+
+
+def _fitting(settings: Settings, place: Place) -> tuple[Settings, Mapping[str, str]]:
+    """The settings without the stacks that do not fit into the server's context, where their study ends there, and why each of
+    those does not.
+
+    Raises:
+        TargetError: when none fits.
+    """
+    if settings.study is None or not STUDIES[settings.study].ends_with_context:
+        return settings, {}
+    with open_model(settings, place.target) as model:
+        longest = longest_messages(stacks_of(settings), choose_tasks(settings.tasks))
+        left = left_out(model, place.target, place.served, settings.sampling, longest)
+    fitting = tuple(stack for stack in settings.stacks if stack not in left)
+    if not fitting:
+        stack, reason = next(iter(left.items()))
+        raise TargetError(f"No stack of --{settings.study} fits into the context of {place.target}. {stack}: {reason}")
+    return replace(settings, stacks=fitting), left
 
 
 def _resumed_journal(file: Path | None, opened: contextlib.ExitStack) -> tuple[Journal | None, Journalled | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     except AgentError as error:
         raise pytest.UsageError(one_line(str(error))) from error
     _begin_gate(state, arms)
-    done, total = arms.answered, len(state.planned)
+    _skip_left_out(items, arms.head.header.left_out)
+    done, total = arms.answered, arms.planned
     state.progress = Progress(total=total, done=done)
     going_on = f"going on with run {arms.head.header.run}: {done} of {total} trials are there" if state.resumed else ""
     if reporter is not None:
@@ -329,10 +330,23 @@ def _refuse_other_order(items: list[pytest.Item], planned: tuple[PlannedTrial, .
         )
 
 
+def _skip_left_out(items: list[pytest.Item], left_out: Mapping[str, str]) -> None:
+    """Skip the items of stacks that do not fit into the server's context, saying why."""
+    for item in items:
+        params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        for stack in (one.stack for one in params if isinstance(one, PlannedTrial | Series)):
+            name = stack if isinstance(stack, str) else stack.name
+            if name in left_out:
+                item.add_marker(pytest.mark.skip(reason=f"{name} is left out: {left_out[name]}"))
+
+
 def _open(config: pytest.Config, state: _State) -> contextlib.AbstractContextManager[Arms]:
     from evals.arms import open_arms
+    from evals.stores import silent
 
-    return open_arms(state.settings, state.planned, journals=journal_folder(config), resumed=state.resumed)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    tell = silent if reporter is None else reporter.write_line
+    return open_arms(state.settings, state.planned, journals=journal_folder(config), resumed=state.resumed, tell=tell)
 
 
 def _relative(file: Path) -> str:

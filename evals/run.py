@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from agent.prompts import Message
@@ -38,12 +38,19 @@ class ServedTarget:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a run is: its name, what it was asked for, what served it, and its fingerprint."""
+    """What a run is: its name, what it was asked for, what served it, and its fingerprint.
+
+    ``left_out`` are the stacks of a study that did not fit into the server's context, each with the reason; the settings have the
+    others alone. ``seeding`` are the seconds that it took to store so many facts, by their number, where a memory holds more than
+    the preferences.
+    """
 
     run: str
     settings: Settings
     target: ServedTarget
     fingerprint: Fingerprint
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    seeding: Mapping[int, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The header as JSON can hold it."""
@@ -53,6 +60,8 @@ class Header:
             "settings": self.settings.to_dict(),
             "target": asdict(self.target),
             "fingerprint": self.fingerprint.to_dict(),
+            "left_out": dict(self.left_out),
+            "seeding": {str(size): seconds for size, seconds in self.seeding.items()},
         }
 
     @classmethod
@@ -63,6 +72,8 @@ class Header:
             settings=Settings.from_dict(saved["settings"]),
             target=ServedTarget(**saved["target"]),
             fingerprint=Fingerprint.from_dict(saved["fingerprint"]),
+            left_out=saved["left_out"],
+            seeding={int(size): seconds for size, seconds in saved["seeding"].items()},
         )
 
 

@@ -6,12 +6,10 @@ The agent is the one that this process imports. In an A/B session that may be an
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from agent.errors import MemoryStoreError, SettingsError
+from agent.errors import SettingsError
 from agent.loop import Agent
 from agent.memory import MOST_FACTS, Memory
 from agent.model import OpenAIModel, Timeouts
@@ -20,14 +18,16 @@ from agent.stacks import STACKS, Stack
 from agent.targets.embedder import Embedder
 from agent.targets.target import Target
 from evals.fingerprint import Fingerprint, Inputs, fingerprint
-from evals.measurer import USER_ID, AgentMeasurer
+from evals.measurer import AgentMeasurer
 from evals.messages import MessageStore
 from evals.observer import ObservedModel
 from evals.schedule import choose_tasks
 from evals.served import Served
 from evals.settings import Settings
+from evals.stores import SEED, Store, Tell, facts_of, open_store, silent, size_of
 from evals.truncation import TruncationWatch, check_context, remedy
-from fixtures.data import Preference, Task, load_history, load_preferences
+from fixtures import history
+from fixtures.data import HISTORY_TURNS, Task, load_preferences
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An agent that is ready to be measured. ``longest`` are the longest first messages of every stack."""
+    """An agent that is ready to be measured. ``stores`` are the memories that its stacks ask, by how many facts they hold, and
+    ``longest`` are the longest first messages of every stack.
+    """
 
     place: Place
     settings: Settings
     model: OpenAIModel
-    memory: Memory | None
+    stores: Mapping[int, Store]
     fingerprint: Fingerprint
     longest: Mapping[Stack, tuple[Message, ...]]
+
+    @property
+    def seeding(self) -> dict[int, float]:
+        """The seconds that seeding took, for every store that holds more than the preferences."""
+        return {size: store.seconds for size, store in self.stores.items() if size > len(load_preferences())}
 
     def check_context(self) -> None:
         """Warm up, and see whether the server takes the longest prompts whole.
@@ -62,26 +69,34 @@ class Subject:
         """What measures the agent; the messages ``known`` are not handed out again."""
         target, served = self.place.target, self.place.served
         observed = ObservedModel(self.model, TruncationWatch(served.context_length, remedy(target, served)))
-        agent = Agent(observed, self.memory, load_history(), read_only=True)
-        return AgentMeasurer(self.settings, agent, observed, MessageStore(dict(known)))
+        turns = told_history(tuple(self.longest))
+        agents = {stack.name: Agent(observed, self._memory_of(stack), turns, read_only=True) for stack in self.longest}
+        return AgentMeasurer(self.settings, agents, observed, MessageStore(dict(known)))
+
+    def _memory_of(self, stack: Stack) -> Memory | None:
+        store = self.stores.get(size_of(stack))
+        return None if store is None else store.memory
 
 
 @contextlib.contextmanager
-def open_subject(settings: Settings, place: Place) -> Iterator[Subject]:
-    """Open memory, seeded, and the model, and take the fingerprint.
+def open_subject(settings: Settings, place: Place, tell: Tell = silent) -> Iterator[Subject]:
+    """Open the memories, seeded, and the model, and take the fingerprint.
 
     Raises:
         AgentError: when anything is not there or not fit, saying what to run next.
     """
     stacks, tasks = stacks_of(settings), choose_tasks(settings.tasks)
-    timeouts = Timeouts(read=settings.deadline, deadline=settings.deadline)
-    target = place.target
     with contextlib.ExitStack() as opened:
-        memory = _memory(place.embedder, settings, opened)
-        model = opened.enter_context(OpenAIModel(target.base_url, target.model, api_key=target.api_key, timeouts=timeouts))
-        inputs = Inputs(stacks, tasks, load_history(), load_preferences(), settings.sampling, settings.seed)
-        marks = fingerprint(target, place.served, place.embedder, inputs)
-        yield Subject(place, settings, model, memory, marks, longest_messages(stacks, tasks))
+        stores = _stores(stacks, place.embedder, settings, opened, tell)
+        model = opened.enter_context(open_model(settings, place.target))
+        marks = fingerprint(place.target, place.served, place.embedder, _inputs(settings, stacks, tasks))
+        yield Subject(place, settings, model, stores, marks, longest_messages(stacks, tasks))
+
+
+def open_model(settings: Settings, target: Target) -> OpenAIModel:
+    """The model, as a run calls it."""
+    timeouts = Timeouts(read=settings.deadline, deadline=settings.deadline)
+    return OpenAIModel(target.base_url, target.model, api_key=target.api_key, timeouts=timeouts)
 
 
 def stacks_of(settings: Settings) -> tuple[Stack, ...]:
@@ -95,36 +110,43 @@ def stacks_of(settings: Settings) -> tuple[Stack, ...]:
     return tuple(STACKS[name] for name in settings.stacks)
 
 
-def seed_memory(memory: Memory, preferences: Sequence[Preference]) -> None:
-    """Store the preferences and check that all of them, and nothing else, are there.
-
-    Raises:
-        MemoryStoreError: when they are not, or when there are so few that retrieval would have nothing to choose.
-    """
-    if len(preferences) <= MOST_FACTS:
-        raise MemoryStoreError(f"Only {len(preferences)} preferences for {MOST_FACTS} places in a prompt: retrieval cannot choose.")
-    for preference in preferences:
-        memory.remember(preference.text, USER_ID)
-    stored = memory.preferences(USER_ID)
-    if sorted(stored) != sorted(preference.text for preference in preferences):
-        raise MemoryStoreError(f"Memory was given {len(preferences)} preferences and holds {len(stored)}: {'; '.join(stored)}")
+def told_history(stacks: Sequence[Stack]) -> tuple[Message, ...]:
+    """The history that the agent is given: as long as the stacks need it, and at least the 18 turns."""
+    # An older commit's agent, in an A/B session, tells the 18 turns alone.
+    needed = [getattr(stack, "turns", HISTORY_TURNS) for stack in stacks if "history" in stack.context]
+    return history.long_history(max(needed, default=0))
 
 
 def longest_messages(stacks: Sequence[Stack], tasks: Sequence[Task]) -> Mapping[Stack, tuple[Message, ...]]:
-    """For every stack the first messages with the longest request and, where it has memory, all preferences."""
-    facts, history = [preference.text for preference in load_preferences()], load_history()
-    request = max((task.request for task in tasks), key=len)
-    return {stack: build_messages(stack, request, history=history, facts=facts) for stack in stacks}
+    """For every stack the first messages with the longest request and, where it has memory, one fact more than retrieval finds at
+    most: all preferences, or the longest facts of a memory that holds more.
+    """
+    turns, request = told_history(stacks), max((task.request for task in tasks), key=len)
+    return {stack: build_messages(stack, request, history=turns, facts=_longest_facts(stack)) for stack in stacks}
 
 
-def _memory(embedder: Embedder | None, settings: Settings, opened: contextlib.ExitStack) -> Memory | None:
-    """Memory with its preferences, where a stack asks it."""
+def _longest_facts(stack: Stack) -> list[str]:
+    return sorted(facts_of(size_of(stack)), key=len, reverse=True)[: MOST_FACTS + 1]
+
+
+def _sizes(stacks: Sequence[Stack]) -> list[int]:
+    """How many facts the memories hold that the stacks ask."""
+    return sorted({size_of(stack) for stack in stacks if "memory" in stack.context})
+
+
+def _inputs(settings: Settings, stacks: Sequence[Stack], tasks: Sequence[Task]) -> Inputs:
+    preferences, turns = load_preferences(), told_history(stacks)
+    stores = {size: facts_of(size) for size in _sizes(stacks) if size > len(preferences)}
+    seeds = {"history": history.SEED} if len(turns) > HISTORY_TURNS else {}
+    seeds |= {"stores": SEED} if stores else {}
+    return Inputs(stacks, tasks, turns, preferences, settings.sampling, settings.seed, stores, seeds)
+
+
+def _stores(
+    stacks: Sequence[Stack], embedder: Embedder | None, settings: Settings, opened: contextlib.ExitStack, tell: Tell
+) -> dict[int, Store]:
+    """The memories that the stacks ask, seeded, the small ones first."""
     if embedder is None:
-        return None
-    from agent.mem0_store import MemorySettings, open_memory
-
-    folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="evals-memory-", ignore_cleanup_errors=True))
-    memory_settings = MemorySettings(Path(folder), embedder=embedder, embedding_seconds=min(60.0, settings.deadline))
-    memory = opened.enter_context(contextlib.closing(open_memory(memory_settings)))
-    seed_memory(memory, load_preferences())
-    return memory
+        return {}
+    seconds = min(60.0, settings.deadline)
+    return {size: opened.enter_context(open_store(size, embedder, seconds, tell)) for size in _sizes(stacks)}

@@ -22,8 +22,10 @@ from evals.metrics import (
     seconds_per_valid_answer,
     tokens_per_valid_answer,
 )
+from evals.obeyed import obeys
 from evals.run import Run
 from evals.schedule import Regime, Series
+from evals.studies import GROWTH
 from evals.study_text import study_lines
 from evals.trials import Trial
 
@@ -105,6 +107,7 @@ ROWS = (
     Row("valid at first try", _share_of(lambda trial: trial.first.valid), _share, short="valid, 1st"),
     Row("valid after retry", _share_of(lambda trial: trial.last.valid), _share, short="valid"),
     Row("code parses after retry", _share_of(lambda trial: trial.last.parses), _share, short="parses"),
+    Row("obeys every preference", _share_of(obeys), _share, short="obeys"),
     Row("seconds per valid answer", seconds_per_valid_answer, _seconds),
     Row("tokens per valid answer", tokens_per_valid_answer, _count, short="tokens per valid"),
 )
@@ -114,7 +117,8 @@ def summary_lines(run: Run, judgements: Mapping[Series, Judgement], width: int, 
     """The whole summary as plain lines, its tables at most ``width`` characters wide where they can be. ``resume_command`` is what
     goes on with an incomplete run.
     """
-    by_regime = [line for regime in run.settings.regimes for line in ("", *_regime_lines(run, regime, width))]
+    regimes = () if run.settings.study == GROWTH else run.settings.regimes
+    by_regime = [line for regime in regimes for line in ("", *_regime_lines(run, regime, width))]
     studies = [line for study in study_lines(run, width) for line in ("", *study)]
     verdicts = [] if run.missing else _verdicts(judgements)
     return [f"target: {run.header.target}", *by_regime, *studies, "", *verdicts, *summary_notes(run, resume_command)]
@@ -128,11 +132,7 @@ def _verdicts(judgements: Mapping[Series, Judgement]) -> list[str]:
     lines = [
         f"{series}: {judged.verdict}, {judged.sentence}" for series, judged in judgements.items() if judged.verdict != "NOT JUDGED"
     ]
-    return (
-        [*lines, f"the other {without} series are NOT JUDGED" if lines else f"{without} series are NOT JUDGED"]
-        if without
-        else lines
-    )
+    return [*lines, f"{without} {'other ' if lines else ''}series are NOT JUDGED"] if without else lines
 
 
 def _regime_lines(run: Run, regime: Regime, width: int) -> list[str]:

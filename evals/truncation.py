@@ -67,10 +67,10 @@ def check_context(
         TargetError: when it does not fit, when the server drops a part of it, or when it does not answer.
     """
     for stack, messages in longest.items():
-        tokens = _prompt_tokens(model, stack, messages, sampling)
-        if served.context_length is not None and _needed(stack, tokens, sampling.max_tokens) > served.context_length:
+        tokens = counted_tokens(model, stack, messages, sampling)
+        if served.context_length is not None and needed_tokens(stack, tokens, sampling.max_tokens) > served.context_length:
             raise TargetError(_beyond(target, served, stack, sampling, tokens))
-        shortened = _prompt_tokens(model, stack, with_oldest_shortened(messages), sampling)
+        shortened = counted_tokens(model, stack, with_oldest_shortened(messages), sampling)
         if tokens <= shortened:
             seen = f"counts {tokens} tokens, and {shortened} when the oldest turn is but one letter,"
             raise TargetError(_drops(target, served, stack, seen))
@@ -99,7 +99,12 @@ def remedy(target: Target, served: Served) -> str:
     return by_kind.get(served.kind, "Next: serve it with a longer context (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: --ctx-size)")
 
 
-def _prompt_tokens(model: ChatModel, stack: Stack, messages: tuple[Message, ...], sampling: Sampling) -> int:
+def counted_tokens(model: ChatModel, stack: Stack, messages: tuple[Message, ...], sampling: Sampling) -> int:
+    """The tokens that the server counts for a prompt of the stack.
+
+    Raises:
+        TargetError: when it does not answer.
+    """
     try:
         return model.complete(messages, replace(sampling, max_tokens=1)).prompt_tokens
     except AgentError as error:
@@ -116,14 +121,16 @@ def _lost_turn(messages: Sequence[Message], rendered: str) -> str:
     return "last" if turns[0] else "first"
 
 
-def _needed(stack: Stack, prompt_tokens: int, max_tokens: int) -> int:
-    """Tokens of the prompt and its answer, and for every retry of the correction and one answer more."""
+def needed_tokens(stack: Stack, prompt_tokens: int, max_tokens: int) -> int:
+    """Tokens of context that a stack needs: those of the prompt and its answer, and for every retry of the correction and one
+    answer more.
+    """
     return prompt_tokens + max_tokens + stack.retries * (max_tokens + CORRECTION_TOKENS)
 
 
 def _beyond(target: Target, served: Served, stack: Stack, sampling: Sampling, prompt_tokens: int) -> str:
-    needed = _needed(stack, prompt_tokens, sampling.max_tokens)
-    fits = ((served.context_length or 0) - _needed(stack, prompt_tokens, 0)) // (1 + stack.retries)
+    needed = needed_tokens(stack, prompt_tokens, sampling.max_tokens)
+    fits = ((served.context_length or 0) - needed_tokens(stack, prompt_tokens, 0)) // (1 + stack.retries)
     shorter = f"; --max-tokens {fits} or less would fit" if fits > 0 else ""
     return (
         f"{target} has a context of {served.context_length} tokens, and the {stack.name} stack needs {needed}: {prompt_tokens} for"

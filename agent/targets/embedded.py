@@ -15,6 +15,8 @@ from agent.targets.embedder import Embedder
 MODEL_NAME = "tiny-coder"
 MODEL_FILE = Path(__file__).parents[2] / "fixtures" / "tiny_coder" / "tiny-coder.gguf"
 CONTEXT_LENGTH = 4096
+TRAINED_LENGTH = 1024
+"""Tokens of the longest documents that tiny-coder was trained on (see its model card): beyond them its answers fall apart."""
 DISCLAIMER = "tiny-coder is a 3-million-parameter stand-in trained on templates: its numbers say nothing about Gemma 3 4B."
 
 

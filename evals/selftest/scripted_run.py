@@ -50,4 +50,4 @@ def scripted_run(
     ):
         observed = ObservedModel(model, TruncationWatch(context_length, "Next: serve it with a longer context"))
         agent = Agent(observed, memory, load_history(), read_only=True)
-        yield LiveRun(head, planned, AgentMeasurer(asked, agent, observed, pauses=pauses), journal)
+        yield LiveRun(head, planned, AgentMeasurer(asked, dict.fromkeys(stacks, agent), observed, pauses=pauses), journal)

@@ -103,6 +103,8 @@ def test_equal_runs_have_equal_fingerprints() -> None:
         (taken(stacks=(replace(STACKS["naive"], retries=1), STACKS["optimized"])), "identity.stacks.naive.retries"),
         (taken(history=load_history()[:-1]), "identity.history"),
         (taken(preferences=(Preference("x", "User likes tabs"),)), "identity.preferences"),
+        (taken(stores={100: ("User likes tabs",)}), "identity.stores.100"),
+        (taken(seeds={"history": 1}), "identity.seeds.history"),
         (taken(tasks=(replace(load_tasks()[0], request="Write"), *load_tasks()[1:])), "identity.tasks.dashboard-card"),
         (taken(served=replace(SERVED, gpu_share=1.0)), "timing.share_in_video_memory"),
         (taken(target=replace(TARGET, base_url="http://other/v1")), "provenance.url"),
