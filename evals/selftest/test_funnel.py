@@ -120,7 +120,8 @@ def test_a_violation_is_told_with_line_and_excerpt() -> None:
     """The summary shows one violation of each preference, as ``violated, line N: the line: why``, and how many more there are."""
     run = run_of("optimized", answer(CHAIN), answer(CHAIN), facts=tuple(TEXTS.values())[:5])
     text = "\n".join(funnel_lines(run, "warm", 120))
-    assert "async-await: violated, line 2: return fetch('/u').then((r) => r.json());: a .then() chain" in text
+    assert "async-await: violated, line 2: return fetch('/u').then((r) => r.json())" in text
+    assert ": a .then() chain; use async/await (" in text
     assert "(optimized-warm, fetch-user, epoch 1) and 1 more" in text
     assert "preferences obeyed where valid code could: optimized-warm" in text
     assert len(violations(run, OPTIMIZED)) == 4
