@@ -123,8 +123,10 @@ def _method(run: Run) -> Iterator[str]:
     if curves(run):
         yield (
             "Slopes: a least-squares line for each task through its medians, then the t interval over the tasks. Break-even: where"
-            " those lines cross, with Fieller's set; a straight line is assumed, which warm times need not follow."
+            " those lines cross, with Fieller's set. Straight lines are assumed."
         )
+    if "warm" in run.settings.regimes and run.settings.order == "blocked":
+        yield "Warm, the first task of every block meets what another stack left in the cache, which widens its intervals."
 
 
 def crossing_words(where: Crossing, unit: str) -> str:
