@@ -126,7 +126,7 @@ def _method(run: Run) -> Iterator[str]:
             " those lines cross, with Fieller's set. Straight lines are assumed."
         )
     if "warm" in run.settings.regimes and run.settings.order == "blocked":
-        yield "Warm, the first task of every block meets what another stack left in the cache, which widens its intervals."
+        yield "Warm, the task that opens a block, another one in every epoch, meets what another stack left in the cache."
 
 
 def crossing_words(where: Crossing, unit: str) -> str:

@@ -109,11 +109,17 @@ def _alternating(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, se
 
 
 def _blocked(tasks: Sequence[Task], stacks: Sequence[Stack], epochs: int, seed: int) -> _Epochs:
+    """The task that opens a block meets what another stack left in the cache, so it is another one in every epoch."""
     sequences = _shuffled_sequences(len(stacks), epochs, seed)
     return [
-        [PlannedTrial(epoch, task, stacks[place]) for place in sequence for task in tasks]
+        [PlannedTrial(epoch, task, stacks[place]) for place in sequence for task in _rotated(tasks, epoch - 1)]
         for epoch, sequence in enumerate(sequences, 1)
     ]
+
+
+def _rotated(tasks: Sequence[Task], places: int) -> Sequence[Task]:
+    start = places % len(tasks) if tasks else 0
+    return (*tasks[start:], *tasks[:start])
 
 
 def _shuffled_sequences(size: int, number: int, seed: int) -> list[tuple[int, ...]]:

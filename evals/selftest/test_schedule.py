@@ -87,6 +87,8 @@ def test_blocked_stacks_take_all_tasks_in_a_row(tasks: int, epochs: int, count: 
     first = Counter(block[0].stack.name for block in blocks[::count])
     times = [first[stack.name] for stack in stacks(count)]
     assert max(times) - min(times) <= 1
+    opens = Counter(block[0].task.id for block in blocks[::count])
+    assert max(opens.values()) <= -(-epochs // tasks)
 
 
 def in_turns(tasks: int, count: int, epochs: int, seed: int) -> tuple[PlannedTrial, ...]:
