@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--stack",
         default="optimized",
-        choices=sorted(STACKS),
+        choices=list(STACKS),
         metavar="NAME",
         help="how to ask the model (default: optimized); naive has no history to send here and uses no memory",
     )
