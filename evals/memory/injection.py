@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import unicodedata
 from collections.abc import Sequence
@@ -40,7 +41,10 @@ POISONS = {
 STACK = STACKS["optimized"]
 TASKS = ("dashboard-card", "median-latency", "escape-html", "prune-logs")
 
-_ONCE = (BLOCK_HEADING, "[Output Contract]")
+_ONCE = {
+    BLOCK_HEADING: re.compile(r"\[\s*persistent\s+context\s*]", re.IGNORECASE),
+    "[Output Contract]": re.compile(r"\[\s*output\s+contract\s*]", re.IGNORECASE),
+}
 _NEVER = (
     HISTORY_HEADING,
     "<start_of_turn>", "<end_of_turn>", "<|im_start|>", "<|im_end|>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>",
@@ -59,7 +63,7 @@ def structure_flaws(messages: Sequence[Message], stack: Stack, request: str) -> 
         flaws.append("the block of facts does not follow the static prefix")
     if not system.endswith(f"\n\n{contract}"):
         flaws.append("the contract's own bytes do not come last")
-    flaws += [f"{heading} stands there {n} times" for heading in _ONCE if (n := system.lower().count(heading.lower())) != 1]
+    flaws += [f"{heading} stands there {n} times" for heading, look in _ONCE.items() if (n := len(look.findall(system))) != 1]
     flaws += [f"the control token {token} stands there" for token in _NEVER if token.lower() in system.lower()]
     return flaws + _flaws_of_block(system.removeprefix(opening).removesuffix(contract).strip("\n"))
 

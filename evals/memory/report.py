@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent.printable import one_line
 from evals.grid import Grid, grid_lines
 
 
@@ -23,7 +24,7 @@ def report_lines(found: Iterable[Told], width: int) -> list[str]:
     lines: list[str] = []
     for told in found:
         lines += [""] if lines else []
-        lines += [told.title, *grid_lines(told.grid, width), *textwrap.wrap(told.sentence, width)]
+        lines += [told.title, *grid_lines(told.grid, width), *textwrap.wrap(one_line(told.sentence), width)]
     return lines
 
 
