@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ class LocalBackend:
         with contextlib.ExitStack() as undo:
             if client:
                 undo.callback(client.close)
-            self._memory = mem0.Memory.from_config(_config(folder, embedder, client))
+            self._memory = _opened(mem0, _config(folder, embedder, client))
+            if client:
+                # Mem0 makes an index for the user alone, and a server in strict mode refuses to filter without one.
+                client.create_payload_index(self._memory.collection_name, "kind", field_schema="keyword")
             undo.pop_all()
         self._embeddings = _Embeddings(self._memory.embedding_model, embedding_seconds)
         self._memory.embedding_model = self._embeddings
@@ -111,7 +115,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, UnexpectedResponse):
         said = " ".join(error.content.decode(errors="replace").split())[:300]
         answered = f"the Qdrant server answered HTTP {error.status_code}: {said or error.reason_phrase}"
-        refused = error.status_code in (401, 403)
+        refused = error.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
         return f"{answered}. Next: set QDRANT_API_KEY to a key that may read and write" if refused else answered
     if isinstance(error, ResponseHandlingException):
         return f"the Qdrant server does not answer: {error.source}. Next: start it, or check --memory qdrant=URL"
@@ -151,6 +155,18 @@ def _server(url: str, api_key: str) -> Any:
             warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
         # The check of versions is a thread that asks once more and prints a warning.
         return QdrantClient(url=url, api_key=api_key or None, timeout=_SERVER_SECONDS, check_compatibility=False)
+
+
+def _opened(mem0: Any, config: dict[str, Any]) -> Any:
+    from qdrant_client.http.exceptions import UnexpectedResponse
+
+    try:
+        return mem0.Memory.from_config(config)
+    except UnexpectedResponse as error:
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
+        # Another process made the collection between our look for it and our making it.
+        return mem0.Memory.from_config(config)
 
 
 def _scope(user_id: str) -> dict[str, Any]:

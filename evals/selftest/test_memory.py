@@ -1,4 +1,7 @@
-"""Memory on real Mem0: the local backend on embedded Qdrant, the platform backend against a double of its endpoints."""
+"""Memory on real Mem0: the same calls on every backend, and what is embedded Qdrant's own.
+
+For the servers see ``test_memory_servers.py``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ from agent.mem0_store import MOST_CHARACTERS, Mem0Store, MemorySettings, open_me
 from agent.memory import MOST_FACTS, Context
 from agent.prompts import context_block
 from agent.targets.embedder import Embedder
-from evals.selftest.mem0_platform import ADD, PING, SEARCH, Platform, mem0_platform
+from evals.selftest.mem0_platform import Platform, mem0_platform
+from evals.selftest.qdrant_double import QdrantDouble, qdrant_double
 from evals.selftest.scripted_server import Response, ScriptedServer, as_json, embeddings, refusing_port, scripted_server
 from fixtures.data import load_preferences, load_tasks
 
@@ -51,13 +55,25 @@ def platform() -> Iterator[Platform]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["local", "platform"])
+@pytest.fixture(scope="module")
+def qdrant() -> Iterator[QdrantDouble]:
+    """A double of a Qdrant server."""
+    with qdrant_double("key") as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["local", "qdrant", "platform"])
 def store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, platform: Platform
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    embedder: Embedder,
+    platform: Platform,
+    qdrant: QdrantDouble,
 ) -> Iterator[Mem0Store]:
     """An open store of each backend, shared by this module's tests: each takes its own user."""
-    backend: Literal["local", "platform"] = request.param
-    settings = MemorySettings(tmp_path_factory.mktemp(backend), backend, embedder, "key", platform.server.url)
+    backend: Literal["local", "qdrant", "platform"] = request.param
+    server = qdrant.server if backend == "qdrant" else platform.server
+    settings = MemorySettings(tmp_path_factory.mktemp(backend), backend, embedder, "key", server.url)
     with contextlib.closing(open_memory(settings)) as opened:
         yield opened
 
@@ -148,6 +164,8 @@ def test_ids_that_mem0_would_bend_are_refused(store: Mem0Store, name: str) -> No
         lambda: store.retrieve_context("x", name),
         lambda: store.remember("x", name),
         lambda: store.preferences(name),
+        lambda: store.remember_all(["x"], name),
+        lambda: store.changes(name),
         lambda: store.write_back("x", "y", name),
     ):
         with pytest.raises(SettingsError, match=r"letters, digits"):
@@ -166,6 +184,73 @@ def test_remembering_twice_stores_once(store: Mem0Store, user: str) -> None:
     for fact in ("User prefers tabs", "User prefers tabs", "  User prefers tabs\n"):
         store.remember(fact, user)
     assert store.preferences(user) == ("User prefers tabs",)
+
+
+TAILWIND, CSS_MODULES = "User styles components with Tailwind", "use CSS modules, not Tailwind"
+
+
+def test_a_correction_takes_the_old_facts_place(taught: Mem0Store, user: str) -> None:
+    """The corrected preference is gone from the list and from every context, and the change is returned and can be read."""
+    (old,) = [fact for fact in PREFERENCES if "Tailwind" in fact]
+    change = taught.remember(CSS_MODULES, user)
+    assert change is not None
+    assert (change.old, change.new) == (old, CSS_MODULES)
+    assert taught.preferences(user) == tuple(sorted({*PREFERENCES, CSS_MODULES} - {old}))
+    assert not any(old in taught.retrieve_context(request, user).facts for request in REQUESTS[:8])
+    (read,) = taught.changes(user)
+    assert (read.old, read.new) == (old, CSS_MODULES)
+    assert abs((read.when - change.when).total_seconds()) < 60
+
+
+def test_every_change_can_be_read(store: Mem0Store, user: str) -> None:
+    """Three facts that replace each other in turn are two changes, oldest first, and one fact; additions are no changes."""
+    back = "Tailwind is fine"
+    assert store.remember("User is called Ann", user) is None
+    changes = [store.remember(fact, user) for fact in (TAILWIND, CSS_MODULES, back)]
+    assert [change and (change.old, change.new) for change in changes] == [None, (TAILWIND, CSS_MODULES), (CSS_MODULES, back)]
+    assert [(change.old, change.new) for change in store.changes(user)] == [(TAILWIND, CSS_MODULES), (CSS_MODULES, back)]
+    assert store.preferences(user) == (back, "User is called Ann")
+
+
+def test_a_correction_told_twice_changes_once(store: Mem0Store, user: str) -> None:
+    """The same correction again changes nothing, and says so."""
+    store.remember(TAILWIND, user)
+    assert store.remember(CSS_MODULES, user) is not None
+    assert store.remember(CSS_MODULES, user) is None
+    assert len(store.changes(user)) == 1
+
+
+def test_nobody_corrects_anothers_fact(store: Mem0Store, user: str) -> None:
+    """A correction leaves another user's fact as it is, and neither sees the other's changes."""
+    other = f"{user}-other"
+    store.remember(TAILWIND, user)
+    assert store.remember(CSS_MODULES, other) is None
+    store.remember("User styles components with Bootstrap", other)
+    store.remember("no more Bootstrap", other)
+    assert (store.preferences(user), store.changes(user)) == ((TAILWIND,), ())
+    assert [change.new for change in store.changes(other)] == ["no more Bootstrap"]
+
+
+def test_a_trace_is_never_corrected(store: Mem0Store, user: str) -> None:
+    """A correction does not take the place of a trace that says what it is against."""
+    store.write_back(TAILWIND, "{}", user)
+    assert store.remember(CSS_MODULES, user) is None
+    assert store.changes(user) == ()
+
+
+def test_many_facts_are_stored_at_once(store: Mem0Store, user: str) -> None:
+    """Many facts are stored as they are, those of the same words once, and none in another's place; again they are no news."""
+    many = [TAILWIND, CSS_MODULES, *(f"User likes number {number}" for number in range(64)), f" {TAILWIND} "]
+    assert store.remember_all(many, user) == 66
+    assert store.preferences(user) == tuple(sorted(set(many[:-1])))
+    assert (store.remember_all(many, user), store.changes(user)) == (0, ())
+
+
+def test_many_facts_are_all_or_none_where_one_is_wrong(store: Mem0Store, user: str) -> None:
+    """Among many facts, one that is empty is refused before any is stored."""
+    with pytest.raises(SettingsError, match="1 to 500 characters"):
+        store.remember_all(["User prefers tabs", " "], user)
+    assert store.preferences(user) == ()
 
 
 @pytest.mark.parametrize("fact", ["", " \n\t", "x" * (MOST_CHARACTERS + 1)], ids=["empty", "blank", "too long"])
@@ -265,7 +350,7 @@ def test_a_fault_while_carrying_over_leaves_no_lock(tmp_path: Path, embedder: Em
 
 
 def test_embeddings_have_connections_of_their_own(tmp_path: Path) -> None:
-    """Every embedding opens a connection, since llama.cpp's server hangs up on some requests over a reused one."""
+    """Every fact is embedded once, over a connection of its own: llama.cpp's server hangs up on some requests over a reused one."""
     with scripted_server({EMBEDDINGS: embeddings}) as server, _open(tmp_path, Embedder(f"{server.url}/v1", "m", 768)) as store:
         store.remember("User prefers tabs", "me")
         store.remember("User prefers spaces", "me")
@@ -345,72 +430,7 @@ def test_the_local_backend_needs_an_embedder(tmp_path: Path) -> None:
         open_memory(MemorySettings(tmp_path))
 
 
-def test_the_platform_needs_a_key(tmp_path: Path) -> None:
-    """Without a key, opening the platform memory is an error that names the variable."""
-    with pytest.raises(SettingsError, match="MEM0_API_KEY"):
-        open_memory(MemorySettings(tmp_path, "platform"))
-
-
 def test_a_key_stays_out_of_the_settings_text() -> None:
     """The settings never show the platform's key."""
     settings = MemorySettings(Path("memory"), "platform", Embedder("http://127.0.0.1/v1", "m", 1, "secret"), "secret")
     assert "secret" not in f"{settings} {settings!r}"
-
-
-@pytest.mark.usefixtures("leftovers_collected")
-@pytest.mark.parametrize("status", [401, 500])
-def test_a_platform_that_refuses_is_a_memory_error(tmp_path: Path, status: int) -> None:
-    """A key that the platform refuses, or a fault of it, is a MemoryStoreError with its reason."""
-    with scripted_server({PING: lambda _: as_json({"detail": "Invalid API key"}, status)}) as server:
-        with pytest.raises(MemoryStoreError, match=r"open the platform memory.*Invalid API key"):
-            open_memory(MemorySettings(tmp_path, "platform", api_key="wrong", host=server.url))
-        assert server.authorizations == ["Token wrong"]
-
-
-def test_a_platform_that_fails_later_is_a_memory_error(tmp_path: Path) -> None:
-    """A fault of the platform after opening is a MemoryStoreError that says what was being done."""
-    with mem0_platform() as platform:
-        settings = MemorySettings(tmp_path, "platform", api_key="key", host=platform.server.url)
-        with contextlib.closing(open_memory(settings)) as store:
-            platform.server.routes |= {route: lambda _: as_json({"detail": "quota"}, 429) for route in (ADD, SEARCH)}
-            with pytest.raises(MemoryStoreError, match=r"Could not search memory.*quota"):
-                store.retrieve_context("x", "me")
-            with pytest.raises(MemoryStoreError, match=r"Could not write memory.*quota"):
-                store.remember("x", "me")
-
-
-def test_the_platform_stores_facts_as_they_are(tmp_path: Path) -> None:
-    """The platform is told the kind and to store the words without inference; a trace carries the reply."""
-    with mem0_platform() as platform:
-        settings = MemorySettings(tmp_path, "platform", api_key="key", host=platform.server.url)
-        with contextlib.closing(open_memory(settings)) as store:
-            store.remember("User prefers tabs", "me")
-            store.write_back("the task", "the reply", "me")
-        fact, trace = platform.server.bodies(ADD)
-        assert fact["messages"] == [{"role": "user", "content": "User prefers tabs"}]
-        assert (fact["user_id"], fact["infer"], fact["metadata"]) == ("me", False, {"kind": "preference"})
-        assert trace["metadata"] == {"kind": "trace", "reply": "the reply"}
-
-
-def test_the_platform_is_asked_for_five(tmp_path: Path) -> None:
-    """A search on the platform is scoped to the user and the kind, and asks for five by top_k."""
-    with mem0_platform() as platform:
-        settings = MemorySettings(tmp_path, "platform", api_key="key", host=platform.server.url)
-        with contextlib.closing(open_memory(settings)) as store:
-            store.retrieve_context("tabs", "me")
-        (search,) = platform.server.bodies(SEARCH)
-        assert (search["query"], search["top_k"], search["threshold"]) == ("tabs", MOST_FACTS, 0.0)
-        assert search["filters"] == {"AND": [{"user_id": "me"}, {"metadata": {"kind": "preference"}}]}
-
-
-def test_a_platform_that_ignores_filters_leaks_nothing(tmp_path: Path) -> None:
-    """Other users' facts and traces are dropped on our side, even if the platform hands them out."""
-    with mem0_platform() as platform:
-        settings = MemorySettings(tmp_path, "platform", api_key="key", host=platform.server.url)
-        with contextlib.closing(open_memory(settings)) as store:
-            store.remember("User prefers tabs", "me")
-            store.remember("User prefers spaces", "other")
-            store.write_back("User prefers a task", "reply", "me")
-            platform.ignores_filters = True
-            assert store.retrieve_context("User prefers", "me").facts == ("User prefers tabs",)
-            assert store.preferences("me") == ("User prefers tabs",)
