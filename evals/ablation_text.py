@@ -22,7 +22,7 @@ def ablation_lines(run: Run, regime: Regime, width: int) -> list[str]:
     if not found:
         return []
     rows = [row for effect in found for row in _rows(run, regime, effect)]
-    return [sentence(found), "", *_table(rows, width), *_notes(run, regime, found)]
+    return [sentence(found, regime), "", *_table(rows, width), *_notes(run, regime, found)]
 
 
 def _table(rows: list[tuple[str, ...]], width: int) -> list[str]:
@@ -36,12 +36,12 @@ def _table(rows: list[tuple[str, ...]], width: int) -> list[str]:
     ]
 
 
-def sentence(found: list[Effect]) -> str:
+def sentence(found: list[Effect], regime: Regime) -> str:
     """The finding: how the share of schema-valid answers changed, in points with intervals; a decoding that was not honoured
     apart.
     """
     shown = [f"{effect.factor.name}: {_points(effect.valid) if effect.is_honoured else 'not honoured'}" for effect in found]
-    return f"schema-valid answers: {'; '.join(shown)}."
+    return f"schema-valid answers, {regime}: {'; '.join(shown)}."
 
 
 def _rows(run: Run, regime: Regime, effect: Effect) -> list[tuple[str, ...]]:

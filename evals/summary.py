@@ -37,7 +37,7 @@ MOST_SIDE_BY_SIDE = 2
 """More stacks than these are lines of the table instead of columns."""
 
 MOST_VERDICTS = 4
-WIDE = 120
+WIDE = 160
 """Characters that shares and costs of a stack need in one line."""
 
 

@@ -159,7 +159,7 @@ def test_the_sentence_follows_from_the_numbers(rows: list[tuple[bool, bool]]) ->
     first, second = [list(row) for row in zip(*rows, strict=True)]
     found = effects(run_with({"naive": first, "naive-with-retry": second}), "warm")
     points = 100 * fmean(after - before for before, after in rows)
-    assert sentence(found).startswith(f"schema-valid answers: retry: {points:+.0f} [")
+    assert sentence(found, "warm").startswith(f"schema-valid answers, warm: retry: {points:+.0f} [")
 
 
 def test_a_decoding_that_is_ignored_is_not_the_models_failure() -> None:
@@ -171,7 +171,7 @@ def test_a_decoding_that_is_ignored_is_not_the_models_failure() -> None:
         return replace(one, attempts=(AttemptRecord(completion(), IGNORED, "warm", ()),))
 
     lines = ablation_lines(run_with({"naive": [True] * 3, "naive-with-json-mode": [True] * 3}, ignored), "warm", 132)
-    assert lines[0] == "schema-valid answers: JSON mode: not honoured."
+    assert lines[0] == "schema-valid answers, warm: JSON mode: not honoured."
     assert "not honoured in 1 of 3" in lines[3]
     assert "the server does not honour it" in lines[-1]
 

@@ -33,7 +33,7 @@ def ignored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Finished
 def test_a_decoding_that_the_server_ignores_is_told(ignored: tuple[Finished, ScriptedServer]) -> None:
     """The finding names the modes as not honoured, and neither the summary nor the reasons blame the model."""
     output = ignored[0].output
-    assert "schema-valid answers: JSON mode: not honoured; JSON schema: not honoured." in output
+    assert "schema-valid answers, warm: JSON mode: not honoured; JSON schema: not honoured." in output
     assert "2 of 2 answers ended by themselves and are not what was asked for" in output
     assert output.count("decoding ignored: the server did not hold the answer to response_format") == 4
     assert "4 answer(s) were not held to the decoding asked for" in output
