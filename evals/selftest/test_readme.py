@@ -74,10 +74,10 @@ def test_the_resume_command_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [command for command in commands("pytest evals/") if command != RESUME])
 def test_pytest_commands_collect(tmp_path: Path, command: str) -> None:
-    """Every pytest command takes its options and finds its trials."""
+    """Every pytest command takes its options and finds its trials, or the evals of memory."""
     finished = pytest_session(tmp_path, *shlex.split(command)[2:], "--collect-only", "-q")
     assert finished.code == 0, finished.output
-    assert "test_trial[" in finished.output
+    assert ("test_memory_" if "-k memory" in command else "test_trial[") in finished.output
 
 
 def test_the_gates_commands_run(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_gates_commands_run(tmp_path: Path) -> None:
     with scripted_server(routes(valid)) as server:
         for _ in range(2):
             assert live_session(server.url, tmp_path, "--stack", "naive", "--epochs", "1").code == 0
-    expected = {"plan": 0, "bless": 0, "compare": 0, "gate": 2}
+    expected = {"plan": 0, "bless": 0, "compare": 0, "gate": 2, "show": 0}
     assert {command.split()[3] for command in shown} == set(expected)
     for command in sorted(shown, key=lambda command: command.split()[3]):
         name = command.split()[3]
@@ -98,7 +98,7 @@ def test_the_gates_commands_run(tmp_path: Path) -> None:
 def test_agent_commands_parse(command: str) -> None:
     """Every command of the agent takes its options."""
     options = parser().parse_args(shlex.split(command)[3:])
-    assert options.request or options.remember
+    assert options.request or options.remember or options.memories
 
 
 @pytest.mark.parametrize("command", [*commands("python -m pip install tox"), *commands("tox run")])
@@ -134,6 +134,9 @@ OPTIONS = (
     "--ab",
     "--ab-model",
     "--suite",
+    "--ablation",
+    "--growth",
+    "--prefix-cache",
     "--baseline",
     "--sequential",
     "--changed",
