@@ -64,7 +64,7 @@ class Effect:
     """What a factor changed, by the pairs of stacks (without it, with it) that differ in it alone.
 
     ``strict`` and ``valid`` are changes of the shares of answers after the retry. ``prompt_tokens`` is the ratio for first
-    attempts, which is exact; ``ttft`` and ``tokens_per_valid`` are ratios with intervals, ``None`` where they cannot be told.
+    attempts, which is exact; ``ttft`` and ``tokens_per_valid`` are ratios with intervals. ``None`` is one that cannot be told.
     ``ignored`` is how many answers of the stacks with the factor were not held to the decoding that was asked for, of ``answers``.
     """
 
@@ -73,7 +73,7 @@ class Effect:
     tasks: int
     strict: Difference
     valid: Difference
-    prompt_tokens: float
+    prompt_tokens: float | None
     ttft: RatioEstimate | None
     tokens_per_valid: RatioEstimate | None
     ignored: int
@@ -163,7 +163,7 @@ def _effect(run: Run, regime: Regime, factor: Factor, pairs: tuple[tuple[str, st
         tasks=len(valid),
         strict=_difference(list(strict.values())),
         valid=_difference(list(valid.values())),
-        prompt_tokens=math.exp(fmean(_log_ratios(sides, _prompt_tokens).values())),
+        prompt_tokens=_ratio_of_tokens(sides),
         ttft=_ratio_of_times(sides),
         tokens_per_valid=_ratio_of_prices(sides),
         ignored=sum(trial.decoding_ignored for trial in with_factor),
@@ -198,6 +198,11 @@ def _log_ratios(sides: _Sides, value: Callable[[list[Trial]], float | None]) -> 
 
 def _prompt_tokens(trials: list[Trial]) -> float:
     return fmean(trial.first.completion.prompt_tokens for trial in trials)
+
+
+def _ratio_of_tokens(sides: _Sides) -> float | None:
+    logarithms = _log_ratios(sides, _prompt_tokens).values()
+    return math.exp(fmean(logarithms)) if logarithms else None
 
 
 def _median_ttft(trials: list[Trial]) -> float | None:

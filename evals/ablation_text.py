@@ -58,7 +58,7 @@ def _figures(effect: Effect) -> tuple[str, ...]:
     return (
         _points(effect.strict),
         _points(effect.valid),
-        f"x{effect.prompt_tokens:.2f}",
+        "-" if effect.prompt_tokens is None else f"x{effect.prompt_tokens:.2f}",
         ratio_text(effect.ttft),
         ratio_text(effect.tokens_per_valid),
     )

@@ -206,3 +206,13 @@ def test_no_line_of_the_table_is_wider_than_asked(width: int) -> None:
     outcomes = {name: [True, False, True] for name in ABLATION_STACKS}
     _, *table = ablation_lines(run_with(outcomes), "warm", width)
     assert max(len(line) for line in table if not line.endswith(".")) <= width
+
+
+def test_a_server_that_counts_no_tokens_has_no_ratio_of_them() -> None:
+    """Where a server says that a prompt has 0 tokens there is no ratio of tokens, and the rest is told."""
+    run = run_with(
+        {"naive": [True, False], "naive-with-contract": [True, True]},
+        with_tokens({"naive": 0, "naive-with-contract": 9}, dict.fromkeys(("naive", "naive-with-contract"), 0.1)),
+    )
+    assert effect_of(run, "contract").prompt_tokens is None
+    assert ablation_lines(run, "warm", 132)[0].startswith("schema-valid answers, warm: contract: +50 [")
