@@ -85,8 +85,10 @@ def _is_end(before: str, mark: re.Match[str]) -> bool:
 
 def _is_abbreviation(words: list[str], after: str) -> bool:
     """Whether the full stop behind these words, and before this character, belongs to the last of them."""
-    word = words[-1].lstrip("([{\"'“‘*_").lower() if words else ""
+    written = words[-1].lstrip("([{\"'“‘*_") if words else ""
+    word = written.lower()
     is_number_of_item = len(words) == 1 and word.isdigit()
     is_number = word == "no" and after.isdigit()
-    is_initial = len(words) > 1 and len(word) == 1 and word.isalpha() and word not in "ix"
+    # Of a person; names in code are mostly small letters ("It returns x. ...").
+    is_initial = len(words) > 1 and len(written) == 1 and written.isupper() and word not in "ix"
     return word in _NEVER_LAST or is_number_of_item or is_number or is_initial or (word in _SELDOM_LAST and after.islower())
