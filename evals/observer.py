@@ -64,11 +64,9 @@ class ObservedModel:
         call = Call(sent, "cold" if self._cache_unknown else self._regime)
         self.calls.append(call)
         self._cache_unknown = False
-        # The agent of an older commit, in an A/B session, does not know the word.
-        held = {} if decoding == "free" else {"decoding": decoding}
         started = time.perf_counter()
         try:
-            completion = self.model.complete(sent, sampling, on_text, **held)
+            completion = self.model.complete(sent, sampling, on_text, decoding)
         finally:
             call.seconds = time.perf_counter() - started
         try:

@@ -43,8 +43,7 @@ class Store:
 
 def size_of(stack: Stack) -> int:
     """How many facts the memory of a stack holds."""
-    # An older commit's agent, in an A/B session, knows the preferences alone.
-    return getattr(stack, "memories", None) or len(load_preferences())
+    return stack.memories or len(load_preferences())
 
 
 def facts_of(size: int) -> tuple[str, ...]:
@@ -84,22 +83,17 @@ def fill(memory: Memory, facts: Sequence[str], tell: Tell) -> float:
         MemoryStoreError: when they are not.
     """
     started = time.monotonic()
-    if many := len(facts) > len(load_preferences()):
-        _remember_many(memory, facts, tell)
-    else:
-        # One by one, as an older commit's memory, in an A/B session, must.
-        for fact in facts:
-            memory.remember(fact, USER_ID)
+    _remember_all(memory, facts, tell)
     seconds = time.monotonic() - started
     stored = memory.preferences(USER_ID)
     if sorted(stored) != sorted(facts):
         raise MemoryStoreError(f"Memory was given {len(facts)} facts and holds {len(stored)}, among them {'; '.join(stored[:6])}")
-    if many:
+    if len(facts) > len(load_preferences()):
         tell(f"memory: {len(facts):,} facts stored in {seconds:.1f} s")
     return seconds
 
 
-def _remember_many(memory: Memory, facts: Sequence[str], tell: Tell) -> None:
+def _remember_all(memory: Memory, facts: Sequence[str], tell: Tell) -> None:
     started = told = time.monotonic()
     for start in range(0, len(facts), _BATCH):
         memory.remember_all(facts[start : start + _BATCH], USER_ID)

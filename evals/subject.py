@@ -14,7 +14,7 @@ from agent.loop import Agent
 from agent.memory import MOST_FACTS, Memory
 from agent.model import OpenAIModel, Timeouts
 from agent.prompts import Message, build_messages
-from agent.stacks import STACKS, Stack
+from agent.stacks import HISTORY_CONTEXTS, HISTORY_TURNS, STACKS, Stack
 from agent.targets.embedder import Embedder
 from agent.targets.target import Target
 from evals.fingerprint import Fingerprint, Inputs, fingerprint
@@ -27,7 +27,7 @@ from evals.settings import Settings
 from evals.stores import SEED, Store, Tell, facts_of, open_store, silent, size_of
 from evals.truncation import TruncationWatch, check_context, remedy
 from fixtures import history
-from fixtures.data import HISTORY_TURNS, Task, load_preferences
+from fixtures.data import Task, load_preferences
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,7 @@ def stacks_of(settings: Settings) -> tuple[Stack, ...]:
 
 def told_history(stacks: Sequence[Stack]) -> tuple[Message, ...]:
     """The history that the agent is given: as long as the stacks need it, and at least the 18 turns."""
-    # An older commit's agent, in an A/B session, tells the 18 turns alone.
-    needed = [getattr(stack, "turns", HISTORY_TURNS) for stack in stacks if "history" in stack.context]
+    needed = [stack.turns for stack in stacks if stack.context in HISTORY_CONTEXTS]
     return history.long_history(max(needed, default=0))
 
 
@@ -131,7 +130,7 @@ def _longest_facts(stack: Stack) -> list[str]:
 
 def _sizes(stacks: Sequence[Stack]) -> list[int]:
     """How many facts the memories hold that the stacks ask."""
-    return sorted({size_of(stack) for stack in stacks if "memory" in stack.context})
+    return sorted({size_of(stack) for stack in stacks if stack.asks_memory})
 
 
 def _inputs(settings: Settings, stacks: Sequence[Stack], tasks: Sequence[Task]) -> Inputs:
