@@ -103,8 +103,7 @@ def seed_memory(memory: Memory, preferences: Sequence[Preference]) -> None:
     """
     if len(preferences) <= MOST_FACTS:
         raise MemoryStoreError(f"Only {len(preferences)} preferences for {MOST_FACTS} places in a prompt: retrieval cannot choose.")
-    for preference in preferences:
-        memory.remember(preference.text, USER_ID)
+    memory.remember_all([preference.text for preference in preferences], USER_ID)
     stored = memory.preferences(USER_ID)
     if sorted(stored) != sorted(preference.text for preference in preferences):
         raise MemoryStoreError(f"Memory was given {len(preferences)} preferences and holds {len(stored)}: {'; '.join(stored)}")

@@ -12,7 +12,7 @@ from hypothesis import settings
 settings.register_profile("selftest", deadline=None, database=None)
 settings.load_profile("selftest")
 
-_SETTINGS = ("EVALS_", "OLLAMA_", "OPENAI_", "MEM0_API_KEY")
+_SETTINGS = ("EVALS_", "OLLAMA_", "OPENAI_", "MEM0_API_KEY", "QDRANT_API_KEY")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _SET_BY_THE_AGENT = ("NO_PROXY", "no_proxy", "MEM0_DIR", "MEM0_TELEMETRY")
 

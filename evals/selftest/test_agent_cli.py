@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 from agent.__main__ import main
 from agent.artifact import Artifact
+from evals.selftest.qdrant_double import qdrant_double
 from evals.selftest.scripted_server import ScriptedServer, as_json, chat_stream, embeddings, event, refusing_port, scripted_server
 
 ROOT = Path(__file__).parents[2]
@@ -171,6 +174,9 @@ def test_code_of_every_language_is_shown(cli: CommandLine, language: str, code: 
         (["Write \udcff"], "no text in this terminal's encoding"),
         (["--remember", "User prefers \udcff"], "no text in this terminal's encoding"),
         (["Write one", "--memory", "platform"], "MEM0_API_KEY"),
+        (["Write one", "--memory", "cloud"], "--memory is local, platform or qdrant=URL"),
+        (["Write one", "--memory", "qdrant=http://me:key@127.0.0.1"], "a key goes into QDRANT_API_KEY"),
+        (["Write one", "--memories"], "leave the request out"),
     ],
 )
 def test_a_wrong_setting_is_exit_code_2(cli: CommandLine, arguments: list[str], words: str) -> None:
@@ -190,6 +196,41 @@ def test_remembering_alone_asks_no_model(cli: CommandLine) -> None:
     assert cli.server.bodies(CHAT) == []
     _, out, _ = cli.run("Write one", "--json")
     assert _facts(out) == ["User likes tea", FACT]
+
+
+def test_a_correction_is_told_and_listed(cli: CommandLine) -> None:
+    """``--remember`` says what a correction replaced, and ``--memories`` lists what is remembered and what replaced what."""
+    tailwind, modules = "User styles components with Tailwind", "use CSS modules, not Tailwind"
+    cli.run("--remember", FACT, "--remember", tailwind)
+    code, out, err = cli.run("--remember", modules)
+    assert (code, out) == (0, "")
+    assert f"replaced for me: {tailwind} -> {modules}\n" in err
+    code, out, _ = cli.run("--memories")
+    *facts, change = out.splitlines()
+    assert (code, facts) == (0, [FACT, modules])
+    assert re.fullmatch(rf"replaced on \d{{4}}-\d\d-\d\d \d\d:\d\d: {tailwind} -> {modules}", change)
+    assert cli.server.bodies(CHAT) == []
+
+
+def test_memories_for_programs(cli: CommandLine) -> None:
+    """``--memories --json`` is one object with the facts and the changes, also where ``--remember`` was given with it."""
+    corrected = ["--remember", "User prefers spaces", "--remember", "tabs, not spaces"]
+    shown = json.loads(cli.run(*corrected, "--memories", "--json")[1])
+    assert shown["facts"] == ["tabs, not spaces"]
+    (change,) = shown["changes"]
+    assert (change["old"], change["new"]) == ("User prefers spaces", "tabs, not spaces")
+    assert datetime.fromisoformat(change["when"]).tzinfo is not None
+    assert json.loads(cli.run("--memories", "--json", "--user", "nobody")[1]) == {"facts": [], "changes": []}
+
+
+def test_memory_on_a_qdrant_server(cli: CommandLine) -> None:
+    """``--memory qdrant=URL`` keeps facts on a Qdrant server, where another memory folder finds them."""
+    with qdrant_double() as qdrant:
+        chosen = ["--memory", f"qdrant={qdrant.server.url}"]
+        cli.run("--remember", FACT, *chosen)
+        cli.folder /= "elsewhere"
+        assert cli.run("--memories", *chosen)[:2] == (0, f"{FACT}\n")
+    assert cli.run("--memories")[:2] == (0, "")
 
 
 def test_users_have_memories_of_their_own(cli: CommandLine) -> None:

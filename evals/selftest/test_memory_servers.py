@@ -9,7 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -79,52 +79,59 @@ from pathlib import Path
 from agent.mem0_store import MemorySettings, open_memory
 from agent.targets.embedder import Embedder
 
-folder, backend, url, embedder = sys.argv[1:]
-settings = MemorySettings(Path(folder), backend, Embedder(embedder, "words", 768), "key", url)
-with contextlib.closing(open_memory(settings)) as store:
-    store.remember("User prefers tabs", "me")
-    print(store.preferences("me"), flush=True)
+folder, url, embedder = Path(sys.argv[1]), sys.argv[2], Embedder(sys.argv[3], "words", 768)
+with contextlib.ExitStack() as opened:
+    for settings in (MemorySettings(folder, embedder=embedder), MemorySettings(folder / "shared", "qdrant", embedder, "key", url)):
+        store = opened.enter_context(contextlib.closing(open_memory(settings)))
+        store.remember("User prefers tabs", "other")
+    print("open", flush=True)
     sys.stdin.read()
 """
 
 
-@contextlib.contextmanager
-def _other_process(settings: MemorySettings) -> Iterator[str]:
-    """A process that has remembered one fact and keeps the store open until the block ends; yields all preferences it sees."""
-    assert settings.embedder
-    arguments = [str(settings.folder), settings.backend, settings.host, settings.embedder.base_url]
+@dataclass(frozen=True)
+class OtherProcess:
+    """A process that has memory open in ``folder`` and on the server ``qdrant``, and has remembered one fact in each."""
+
+    folder: Path
+    qdrant: QdrantDouble
+
+
+@pytest.fixture(scope="module")
+def other_process(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[OtherProcess]:
+    """That process, which ends with this module."""
+    folder = tmp_path_factory.mktemp("other")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([sys.executable, "-c", _OTHER_PROCESS, *arguments], env=environment, text=True, **pipes)
-    try:
-        assert process.stdout
-        yield process.stdout.readline()
-    finally:
-        _, errors = process.communicate()
-    assert (process.returncode, errors) == (0, "")
+    pipe = subprocess.PIPE
+    with qdrant_double("key") as qdrant:
+        command = [sys.executable, "-c", _OTHER_PROCESS, str(folder), qdrant.server.url, embedder.base_url]
+        process = subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "open\n"
+            yield OtherProcess(folder, qdrant)
+        finally:
+            _, errors = process.communicate()
+        assert (process.returncode, errors) == (0, "")
 
 
 @pytest.mark.usefixtures("leftovers_collected")
-def test_another_processs_folder_is_locked_and_then_ours(tmp_path: Path, embedder: Embedder) -> None:
-    """A folder that another process has open is an error with its lock and the ways out; when that ends, its facts are there."""
-    settings = MemorySettings(tmp_path, embedder=embedder)
-    with _other_process(settings), pytest.raises(MemoryStoreError, match="another process has it open") as raised:
-        open_memory(settings)
-    assert f"the lock {tmp_path / 'qdrant' / '.lock'}. Next: wait until that ends" in str(raised.value)
+def test_another_processs_folder_is_locked(other_process: OtherProcess, embedder: Embedder) -> None:
+    """A folder that another process has open is an error that names its lock and the ways out."""
+    with pytest.raises(MemoryStoreError, match="another process has it open") as raised:
+        open_memory(MemorySettings(other_process.folder, embedder=embedder))
+    assert f"the lock {other_process.folder / 'qdrant' / '.lock'}. Next: wait until that ends" in str(raised.value)
     assert "--memory-dir DIR, or share a Qdrant server with --memory qdrant=URL" in str(raised.value)
+
+
+def test_processes_share_a_qdrant_server(other_process: OtherProcess, embedder: Embedder, tmp_path: Path) -> None:
+    """Memory on a Qdrant server that another process has open can be read, and a fact of that process's be corrected."""
+    settings = MemorySettings(tmp_path, "qdrant", embedder, "key", other_process.qdrant.server.url)
     with _open(settings) as store:
-        assert store.preferences("me") == ("User prefers tabs",)
-
-
-def test_processes_share_a_qdrant_server(shared: MemorySettings) -> None:
-    """Two processes have memory on one Qdrant server open at the same time, and each sees at once what the other stores."""
-    with _open(shared) as store:
-        store.remember("User prefers spaces", "me")
-        with _other_process(replace(shared, folder=shared.folder / "other")) as seen:
-            assert seen == "('User prefers spaces', 'User prefers tabs')\n"
-            assert store.preferences("me") == ("User prefers spaces", "User prefers tabs")
-            assert store.remember("tabs no longer", "me") is None
-            assert store.remember("User no longer prefers tabs", "me") is not None
+        assert store.preferences("other") == ("User prefers tabs",)
+        change = store.remember("spaces, not tabs", "other")
+        assert change is not None
+        assert change.old == "User prefers tabs"
 
 
 def test_a_change_that_another_folder_made_has_no_old_words(shared: MemorySettings) -> None:
