@@ -293,6 +293,17 @@ def test_an_update_that_fails_leaves_the_old_fact(hosted: MemorySettings, platfo
         assert (store.preferences("me"), store.changes("me")) == ((TAILWIND,), ())
 
 
+def test_a_context_of_many_facts_lists_few(hosted: MemorySettings, platform: Platform) -> None:
+    """Where a search finds nothing that fits, a context is filled up from a hundred facts at most, not from all of them."""
+    platform.page_size = 20
+    with _open(hosted) as store:
+        store.remember_all([f"User likes number {number:03}" for number in range(200)], "me")
+        platform.server.routes[SEARCH] = lambda _: as_json({"results": []})
+        platform.server.requests.clear()
+        assert store.retrieve_context("tabs", "me").facts == tuple(f"User likes number {number:03}" for number in range(MOST_FACTS))
+    assert sum(route.startswith("POST /v3/memories/?page=") for route, _ in platform.server.requests) == 5
+
+
 def test_the_platforms_history_of_others_is_not_shown(hosted: MemorySettings, platform: Platform) -> None:
     """Changes that the platform tells of another user are dropped on our side."""
     with _open(hosted) as store:
