@@ -202,6 +202,24 @@ def test_a_correction_takes_the_old_facts_place(taught: Mem0Store, user: str) ->
     assert abs((read.when - change.when).total_seconds()) < 60
 
 
+def test_one_session_is_the_same_everywhere(store: Mem0Store, user: str) -> None:
+    """The same calls in the same order give the same results on every backend."""
+    store.write_back("Write a button", "{}", user)
+    results = [
+        store.remember_all(["User prefers tabs", TAILWIND], user),
+        store.remember("User is called Ann", user),
+        str(store.remember(CSS_MODULES, user)),
+        store.remember(" User is called Ann", user),
+        store.remember_all([CSS_MODULES, "User likes tea"], user),
+        store.retrieve_context("Write a button", user).facts,
+        [str(change) for change in store.changes(user)],
+        store.preferences(user.upper()),
+    ]
+    facts = ("User is called Ann", "User likes tea", "User prefers tabs", CSS_MODULES)
+    change = f"{TAILWIND} -> {CSS_MODULES}"
+    assert results == [2, None, change, None, 1, facts, [change], ()]
+
+
 def test_every_change_can_be_read(store: Mem0Store, user: str) -> None:
     """Three facts that replace each other in turn are two changes, oldest first, and one fact; additions are no changes."""
     back = "Tailwind is fine"

@@ -83,7 +83,7 @@ folder, url, embedder = Path(sys.argv[1]), sys.argv[2], Embedder(sys.argv[3], "w
 with contextlib.ExitStack() as opened:
     for settings in (MemorySettings(folder, embedder=embedder), MemorySettings(folder / "shared", "qdrant", embedder, "key", url)):
         store = opened.enter_context(contextlib.closing(open_memory(settings)))
-        store.remember("User prefers tabs", "other-process")
+        store.remember("User prefers tabs", "other")
     print("open", flush=True)
     sys.stdin.read()
 """
@@ -102,15 +102,13 @@ def other_process(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) 
     """That process, which ends with this module."""
     folder = tmp_path_factory.mktemp("other")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    pipe = subprocess.PIPE
     with qdrant_double("key") as qdrant:
         command = [sys.executable, "-c", _OTHER_PROCESS, str(folder), qdrant.server.url, embedder.base_url]
-        process = subprocess.Popen(
-            command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        process = subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
         try:
             assert process.stdout
-            if process.stdout.readline() != "open\n":
-                pytest.fail(process.communicate()[1], pytrace=False)
+            assert process.stdout.readline() == "open\n"
             yield OtherProcess(folder, qdrant)
         finally:
             _, errors = process.communicate()
@@ -130,8 +128,8 @@ def test_processes_share_a_qdrant_server(other_process: OtherProcess, embedder: 
     """Memory on a Qdrant server that another process has open can be read, and a fact of that process's be corrected."""
     settings = MemorySettings(tmp_path, "qdrant", embedder, "key", other_process.qdrant.server.url)
     with _open(settings) as store:
-        assert store.preferences("other-process") == ("User prefers tabs",)
-        change = store.remember("spaces, not tabs", "other-process")
+        assert store.preferences("other") == ("User prefers tabs",)
+        change = store.remember("spaces, not tabs", "other")
         assert change is not None
         assert change.old == "User prefers tabs"
 
@@ -293,6 +291,17 @@ def test_an_update_that_fails_leaves_the_old_fact(hosted: MemorySettings, platfo
         with pytest.raises(MemoryStoreError, match=r"Could not write memory.*busy"):
             store.remember(CSS_MODULES, "me")
         assert (store.preferences("me"), store.changes("me")) == ((TAILWIND,), ())
+
+
+def test_a_context_of_many_facts_lists_few(hosted: MemorySettings, platform: Platform) -> None:
+    """Where a search finds nothing that fits, a context is filled up from a hundred facts at most, not from all of them."""
+    platform.page_size = 20
+    with _open(hosted) as store:
+        store.remember_all([f"User likes number {number:03}" for number in range(200)], "me")
+        platform.server.routes[SEARCH] = lambda _: as_json({"results": []})
+        platform.server.requests.clear()
+        assert store.retrieve_context("tabs", "me").facts == tuple(f"User likes number {number:03}" for number in range(MOST_FACTS))
+    assert sum(route.startswith("POST /v3/memories/?page=") for route, _ in platform.server.requests) == 5
 
 
 def test_the_platforms_history_of_others_is_not_shown(hosted: MemorySettings, platform: Platform) -> None:
