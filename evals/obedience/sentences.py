@@ -6,9 +6,9 @@ goes on. No sentence ends after ``e.g.`` and the like, after an initial, inside 
 item, after an ellipsis or a quotation that goes on in lower case, or inside back ticks. What has neither letter nor digit is no
 sentence.
 
-It is counted here and not by a library. Those that split well need a trained model (Punkt, spaCy) or are a large set of rules
-that nobody maintains (pysbd), and their answers change with their versions, where these twenty lines are read in a minute. A
-sentence more or less in a strange text changes a verdict only at the limit.
+It is counted here and not by a library. Those that split well need a trained model (Punkt, spaCy) or a large set of rules (pysbd),
+and their answers change with their versions, where these few rules are read in a minute. A sentence more or less in a strange text
+changes a verdict only at the limit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ITEM = re.compile(r"\s*(?:[-*•–—+✓✔✅▪‣→]|\d{1,3}[.)]|#{1,6})\
 _MARK = re.compile(r"""([.!?…]++)(?P<closed>["'”’»)\]*_]*+)(?P<next>\s*+(?P<after>.?))|[。！？｡।॥۔؟][」』”’)]*+""")
 _CLAUSE = 60
 """How far before a mark the word that it may belong to is looked for."""
-_NEVER_LAST = ("e.g", "i.e", "eg", "ie", "a.k.a", "cf", "vs", "viz", "approx", "fig", "resp", "incl", "dr", "mr", "mrs", "ms")
+_NEVER_LAST = ("e.g", "i.e", "eg", "ie", "a.k.a", "cf", "vs", "viz", "approx", "fig", "resp", "incl", "dr", "mr", "mrs")
 _SELDOM_LAST = ("etc", "al", "inc", "ltd", "co", "corp", "u.s", "a.m", "p.m")
 
 
