@@ -45,7 +45,7 @@ def _exports(root: Node) -> Iterator[Offence]:
                 yield from map(_specified, (node for node in token.named_children if node.type == "export_specifier"))
             elif token.type == "namespace_export":
                 yield _named(token, token.named_children[-1])
-            elif token.is_named or token.type == "*":
+            elif token.is_named:
                 yield scripts.offence(token, "")
 
 

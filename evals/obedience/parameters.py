@@ -10,9 +10,9 @@ A function that is written where its type is known takes the types of its parame
   properties apart in ``memo`` and ``forwardRef``, where such properties do not exist.
 
 All others pass, like the arguments of any other call. A parameter with a default takes its type from there, and so does a pattern
-all of whose names have one; the parameter of a setter may take it from the getter. Over a hundred forms of functions were compared
-with the compiler (TypeScript 5.9): nothing that strict mode accepts is named here. What is missed is mostly what is given to a
-generic function that finds no type for it.
+all of whose names have one; the parameter of a setter may take it from the getter. A hundred forms of functions were compared with
+the compiler (TypeScript 5.9; ``selftest/obedience/parameters.tsx``): nothing that strict mode accepts is named here. What is missed
+is mostly what is given to a generic function that finds no type for it.
 """
 
 from __future__ import annotations

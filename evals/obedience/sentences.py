@@ -27,7 +27,7 @@ _ITEM = re.compile(r"\s*(?:[-*•–—+✓✔✅▪‣→]|\d{1,3}[.)]|#{1,6})\
 _MARK = re.compile(r"""([.!?…]++)(?P<closed>["'”’»)\]*_]*+)(?P<next>\s*+(?P<after>.?))|[。！？｡।॥۔؟][」』”’)]*+""")
 _CLAUSE = 60
 """How far before a mark the word that it may belong to is looked for."""
-_NEVER_LAST = ("e.g", "i.e", "eg", "ie", "a.k.a", "cf", "vs", "viz", "approx", "fig", "resp", "incl", "dr", "mr", "mrs", "ms")
+_NEVER_LAST = ("e.g", "i.e", "eg", "ie", "a.k.a", "cf", "vs", "viz", "approx", "fig", "resp", "incl", "dr", "mr", "mrs")
 _SELDOM_LAST = ("etc", "al", "inc", "ltd", "co", "corp", "u.s", "a.m", "p.m")
 
 
