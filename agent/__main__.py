@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = options.add_argument
-    add("request", nargs="?", help="what to write, in your own words; may be left out with --remember")
+    add("request", nargs="?", help="what to write, in your own words; may be left out with --remember, and is with --memories")
     add("--user", default="me", metavar="ID", help="whose memory to use (default: me)")
     add(
         "--stack",

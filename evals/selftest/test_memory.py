@@ -19,6 +19,7 @@ from typing import Literal
 
 import pytest
 
+from agent import mem0_store
 from agent.errors import MemoryStoreError, SettingsError
 from agent.mem0_store import MOST_CHARACTERS, Mem0Store, MemorySettings, open_memory
 from agent.memory import MOST_FACTS, Context
@@ -256,10 +257,11 @@ def test_a_trace_is_never_corrected(store: Mem0Store, user: str) -> None:
     assert store.changes(user) == ()
 
 
-def test_many_facts_are_stored_at_once(store: Mem0Store, user: str) -> None:
+def test_many_facts_are_stored_at_once(store: Mem0Store, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many facts are stored as they are, those of the same words once, and none in another's place; again they are no news."""
-    many = [TAILWIND, CSS_MODULES, *(f"User likes number {number}" for number in range(64)), f" {TAILWIND} "]
-    assert store.remember_all(many, user) == 66
+    monkeypatch.setattr(mem0_store, "_BATCH", 4)
+    many = [TAILWIND, CSS_MODULES, *(f"User likes number {number}" for number in range(8)), f" {TAILWIND} "]
+    assert store.remember_all(many, user) == 10
     assert store.preferences(user) == tuple(sorted(set(many[:-1])))
     assert (store.remember_all(many, user), store.changes(user)) == (0, ())
 
@@ -365,6 +367,15 @@ def test_a_fault_while_carrying_over_leaves_no_lock(tmp_path: Path, embedder: Em
         assert store.preferences("me") == ("User prefers tabs",)
     # Whoever still holds the error holds the failed store too, so it was closed and not collected.
     assert raised.traceback
+
+
+def test_many_facts_are_embedded_together(tmp_path: Path) -> None:
+    """Many facts are one request to the embedder, and a look-up of one of them embeds it anew, since it is measured."""
+    with scripted_server({EMBEDDINGS: embeddings}) as server, _open(tmp_path, Embedder(f"{server.url}/v1", "m", 768)) as store:
+        store.remember_all(PREFERENCES, "me")
+        assert [body["input"] for body in server.bodies(EMBEDDINGS)] == [list(PREFERENCES)]
+        store.retrieve_context(PREFERENCES[0], "me")
+        assert len(server.requests) == 2
 
 
 def test_embeddings_have_connections_of_their_own(tmp_path: Path) -> None:

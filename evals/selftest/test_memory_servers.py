@@ -297,7 +297,7 @@ def test_a_context_of_many_facts_lists_few(hosted: MemorySettings, platform: Pla
     """Where a search finds nothing that fits, a context is filled up from a hundred facts at most, not from all of them."""
     platform.page_size = 20
     with _open(hosted) as store:
-        store.remember_all([f"User likes number {number:03}" for number in range(200)], "me")
+        store.remember_all([f"User likes number {number:03}" for number in range(120)], "me")
         platform.server.routes[SEARCH] = lambda _: as_json({"results": []})
         platform.server.requests.clear()
         assert store.retrieve_context("tabs", "me").facts == tuple(f"User likes number {number:03}" for number in range(MOST_FACTS))
