@@ -52,7 +52,9 @@ FACTORS = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The mean change of a share, from -1 to 1, with its interval: paired t over tasks, two-sided at 95 %."""
+    """The mean change of a share, from -1 to 1, or a difference of two such changes, with its interval: paired t over tasks,
+    two-sided at 95 %.
+    """
 
     value: float
     low: float
@@ -122,7 +124,11 @@ def interaction(run: Run, regime: Regime, effect: Effect) -> Difference | None:
         return None
     naive, optimized = (_share_changes(_sides(run, regime, (pair,)), _VALID) for pair in at_ends if pair is not None)
     both = [task for task in naive if task in optimized]
-    return _difference([optimized[task] - naive[task] for task in both]) if both else None
+    if not both:
+        return None
+    # A difference of two changes goes from -2 to 2, twice as far as what the interval is for.
+    half = _difference([(optimized[task] - naive[task]) / 2 for task in both])
+    return Difference(2 * half.value, 2 * half.low, 2 * half.high)
 
 
 def pairs_of(factor: Factor, stacks: Mapping[str, Stack]) -> tuple[tuple[str, str], ...]:

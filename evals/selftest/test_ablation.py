@@ -189,6 +189,19 @@ def test_ends_that_differ_are_told() -> None:
     assert "their mean hides that" in ablation_lines(run, "warm", 132)[-1]
 
 
+def test_ends_may_differ_by_more_than_a_whole_share() -> None:
+    """Where an ingredient brings all at one end and loses nearly all at the other, the interval of that lies around its value."""
+    outcomes = {
+        "naive": [False] * 6, "naive-with-contract": [True] * 6,
+        "optimized-without-contract": [True] * 6, "optimized": [False] * 5 + [True],
+    }  # fmt: skip
+    run = run_with(outcomes)
+    differ = interaction(run, "warm", effect_of(run, "contract"))
+    assert differ is not None
+    assert differ.value == pytest.approx(-11 / 6)
+    assert -2 <= differ.low < differ.value < differ.high
+
+
 def test_a_stack_that_is_no_more_still_has_its_data() -> None:
     """What a stack was stands in the run's fingerprint, so a run is read as it was measured."""
     run = run_with({"naive": [True, False], "naive-with-contract": [True, True]})
