@@ -66,8 +66,8 @@ class Effect:
     """What a factor changed, by the pairs of stacks (without it, with it) that differ in it alone.
 
     ``strict`` and ``valid`` are changes of the shares of answers after the retry. ``prompt_tokens`` is the ratio for first
-    attempts, which is exact; ``ttft`` and ``tokens_per_valid`` are ratios with intervals, ``None`` where they cannot be told.
-    ``ignored`` is how many answers of the stacks with the factor were not held to the decoding that was asked for, of ``answers``.
+    attempts, which is exact; ``ttft`` and ``tokens_per_valid`` are ratios with intervals; each is ``None`` where it cannot be told.
+    ``ignored`` is in how many trials of the stacks with a decoding as the factor an answer was not held to it, of ``answers``.
     """
 
     factor: Factor
@@ -75,7 +75,7 @@ class Effect:
     tasks: int
     strict: Difference
     valid: Difference
-    prompt_tokens: float
+    prompt_tokens: float | None
     ttft: RatioEstimate | None
     tokens_per_valid: RatioEstimate | None
     ignored: int
@@ -169,10 +169,10 @@ def _effect(run: Run, regime: Regime, factor: Factor, pairs: tuple[tuple[str, st
         tasks=len(valid),
         strict=_difference(list(strict.values())),
         valid=_difference(list(valid.values())),
-        prompt_tokens=math.exp(fmean(_log_ratios(sides, _prompt_tokens).values())),
+        prompt_tokens=_ratio_of_prompts(sides),
         ttft=_ratio_of_times(sides),
         tokens_per_valid=_ratio_of_prices(sides),
-        ignored=sum(trial.decoding_ignored for trial in with_factor),
+        ignored=sum(trial.decoding_ignored for trial in with_factor) if factor.field == "decoding" else 0,
         answers=len(with_factor),
     )
 
@@ -200,6 +200,11 @@ def _log_ratios(sides: _Sides, value: Callable[[list[Trial]], float | None]) -> 
         return math.log(second / first) if first and second else None
 
     return _averaged(sides, change)
+
+
+def _ratio_of_prompts(sides: _Sides) -> float | None:
+    logarithms = _log_ratios(sides, _prompt_tokens).values()
+    return math.exp(fmean(logarithms)) if logarithms else None
 
 
 def _prompt_tokens(trials: list[Trial]) -> float:

@@ -45,9 +45,9 @@ def sentence(found: list[Effect], regime: Regime) -> str:
 
 
 def _rows(run: Run, regime: Regime, effect: Effect) -> list[tuple[str, ...]]:
-    """The effect, and below it that from each of its ends, where it has several."""
+    """The effect, and below it that from each of its ends, where it has several and its decoding was not seen to be ignored."""
     rows = [(effect.factor.name, *_figures(effect))]
-    if len(effect.pairs) > 1:
+    if len(effect.pairs) > 1 and effect.is_honoured:
         rows += [(f"- from {end.pairs[0][0]}", *_figures(end)) for end in ends(run, regime, effect)]
     return rows
 
@@ -58,7 +58,7 @@ def _figures(effect: Effect) -> tuple[str, ...]:
     return (
         _points(effect.strict),
         _points(effect.valid),
-        f"x{effect.prompt_tokens:.2f}",
+        "-" if effect.prompt_tokens is None else f"x{effect.prompt_tokens:.2f}",
         ratio_text(effect.ttft),
         ratio_text(effect.tokens_per_valid),
     )

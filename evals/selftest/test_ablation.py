@@ -176,6 +176,37 @@ def test_a_decoding_that_is_ignored_is_not_the_models_failure() -> None:
     assert "the server does not honour it" in lines[-1]
 
 
+def test_a_decoding_that_is_ignored_before_a_retry_is_told() -> None:
+    """A server that ignores the decoding at the first try does not honour it, though the model's corrected answer is valid."""
+
+    def corrected(one: Trial) -> Trial:
+        first = AttemptRecord(completion(), IGNORED, "warm", ())
+        return one if one.stack == "optimized" else replace(one, attempts=(first, one.first))
+
+    lines = ablation_lines(run_with({"optimized": [True] * 3, "optimized-with-json-mode": [True] * 3}, corrected), "warm", 132)
+    assert lines[0] == "schema-valid answers, warm: JSON mode: not honoured."
+
+
+def test_a_decoding_that_is_ignored_has_no_figure_from_any_end() -> None:
+    """A server that ignored the decoding at one end ignores it at the other, too, where no answer happened to show it."""
+
+    def ignored(one: Trial) -> Trial:
+        seen = one.stack == "naive-with-json-mode"
+        return replace(one, attempts=(AttemptRecord(completion(), IGNORED, "warm", ()),)) if seen else one
+
+    stacks = ("naive", "naive-with-json-mode", "optimized", "optimized-with-json-mode")
+    lines = ablation_lines(run_with({stack: [True] * 3 for stack in stacks}, ignored), "warm", 132)
+    assert not [line for line in lines if line.startswith("- from")]
+
+
+def test_a_server_that_counts_no_prompt_tokens_has_no_ratio_of_them() -> None:
+    """Prompts of 0 tokens, as a server or a saved file may say, have a dash and no crash."""
+    stacks = ("naive", "naive-with-contract")
+    run = run_with({stack: [True] * 2 for stack in stacks}, with_tokens(dict.fromkeys(stacks, 0), dict.fromkeys(stacks, 0.1)))
+    assert effect_of(run, "contract").prompt_tokens is None
+    assert " -  x1.00" in ablation_lines(run, "warm", 132)[3].replace("   ", " ")
+
+
 def test_ends_that_differ_are_told() -> None:
     """Where an ingredient does all at one end and nothing at the other, a note says that their mean hides it."""
     outcomes = {
