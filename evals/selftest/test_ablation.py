@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -205,6 +206,29 @@ def test_a_server_that_counts_no_prompt_tokens_has_no_ratio_of_them() -> None:
     run = run_with({stack: [True] * 2 for stack in stacks}, with_tokens(dict.fromkeys(stacks, 0), dict.fromkeys(stacks, 0.1)))
     assert effect_of(run, "contract").prompt_tokens is None
     assert " -  x1.00" in ablation_lines(run, "warm", 132)[3].replace("   ", " ")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "change", "said"),
+    [
+        (1, {}, "not balanced here, by 2 orders of 3 stacks"),
+        (3, {}, "balanced here up to one order"),
+        (3, {"ab_model": "m"}, "not balanced here, by the one order of stacks that an A/B session has"),
+        (3, {"order": "blocked"}, "the stack's own here"),
+    ],
+)
+def test_what_a_prompt_met_in_the_cache_is_told_by_the_order(epochs: int, change: dict[str, Any], said: str) -> None:
+    """TTFT is said to be balanced only where the run had all orders of its stacks, which are 6 for 3; an A/B session has one."""
+    run = run_with({stack: [True] * 2 for stack in ("naive", "naive-with-contract", "naive-with-retry")})
+    asked = replace(run.settings, epochs=epochs, **change)
+    lines = ablation_lines(replace(run, header=replace(run.header, settings=asked)), "warm", 132)
+    assert f"still had of the prompt before: {said}, absent in the cold regime." in "\n".join(lines)
+
+
+def test_a_run_that_stopped_early_says_so_beside_its_intervals() -> None:
+    """Intervals of a run that stopped when its verdict was settled are not what they would be, and a note says that."""
+    run = run_with({stack: [True] * 2 for stack in ("naive", "naive-with-contract")})
+    assert "do not allow for that" in ablation_lines(replace(run, stopped=1), "warm", 132)[-1]
 
 
 def test_ends_that_differ_are_told() -> None:
