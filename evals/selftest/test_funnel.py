@@ -57,6 +57,12 @@ def stages(run: Run, preference: str, series: Series = OPTIMIZED) -> tuple[int |
     return found.trials, found.stored, found.retrieved, found.in_prompt, found.applicable, found.obeyed
 
 
+def test_a_stack_that_takes_all_facts_retrieves_none() -> None:
+    """Where memory gives all it holds, nothing was retrieved at 5, and the funnel goes from the store to the prompt."""
+    run = run_of("optimized-with-all-facts", answer(GOOD), facts=tuple(TEXTS.values()))
+    assert stages(run, "async-await", Series("optimized-with-all-facts", "warm")) == (1, 1, None, 1, 1, 1)
+
+
 def test_the_funnel_counts_every_stage() -> None:
     """Of three answers to a task that asks for async/await, one violates it, one obeys and one is not valid."""
     run = run_of("optimized", answer(CHAIN), answer(GOOD), None, facts=(TEXTS["async-await"],))
