@@ -31,7 +31,7 @@ def obeys(trial: Trial) -> bool:
     return trial.last.valid and not any(finding.verdict == "violated" for finding in found.values())
 
 
-@functools.lru_cache(maxsize=10_000)
+@functools.cache
 def _found(text: str, preferences: tuple[str, ...]) -> Mapping[str, Finding]:
     try:
         artifact = parse(text)
