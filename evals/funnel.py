@@ -96,6 +96,5 @@ def _funnel(run: Run, preference: Preference, trials: Sequence[Trial], *, asks_m
 
 def _is_in_prompt(run: Run, preference: Preference, trial: Trial) -> bool:
     """Whether the first prompt says it, in its own words or in those of the history; the request does not count."""
-    *before, _ = trial.first.messages
-    texts = [run.messages[name].content for name in before]
+    texts = [run.messages[name].content for name in trial.first.messages[:-1]]
     return any(words in text for words in (preference.text, preference.told) if words for text in texts)
