@@ -274,7 +274,11 @@ def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[st
         "sampling": None if max_tokens is None else replace(before.sampling, max_tokens=max_tokens),
     }
     given = {name: value for name, value in (plain | chosen).items() if value is not None}
-    return (_of_study(study) if (study := _study(option)) else {}) | given
+    if (study := _study(option)) is None:
+        return given
+    if foreign := [stack for stack in given.get("stacks", ()) if stack not in STUDIES[study].stacks]:
+        raise SettingsError(f"--{study} has no stack {', '.join(foreign)}; it has: {', '.join(STUDIES[study].stacks)}")
+    return _of_study(study) | given
 
 
 def _study(option: Callable[[str], Any]) -> str | None:

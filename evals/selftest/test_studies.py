@@ -96,3 +96,10 @@ def test_two_studies_are_two_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--growth", "--prefix-cache"]) == 2
     assert "--growth and --prefix-cache are 2 questions" in capsys.readouterr().err
     assert main(["plan", "--prefix-cache", "--prefix-cache"]) == 0
+
+
+def test_a_study_has_its_own_stacks_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--stack`` chooses among the stacks of a study; another one, of which its tables say nothing, is refused."""
+    assert main(["plan", "--growth", "--stack", "naive"]) == 2
+    assert "--growth has no stack naive; it has: naive-0-turns" in capsys.readouterr().err
+    assert main(["plan", "--growth", "--stack", "naive-0-turns"]) == 0
