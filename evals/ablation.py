@@ -52,7 +52,9 @@ FACTORS = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The mean change of a share, from -1 to 1, with its interval: paired t over tasks, two-sided at 95 %."""
+    """The mean change of a share, from -1 to 1, or a difference of two such changes, with its interval: paired t over tasks,
+    two-sided at 95 %.
+    """
 
     value: float
     low: float
@@ -64,8 +66,8 @@ class Effect:
     """What a factor changed, by the pairs of stacks (without it, with it) that differ in it alone.
 
     ``strict`` and ``valid`` are changes of the shares of answers after the retry. ``prompt_tokens`` is the ratio for first
-    attempts, which is exact; ``ttft`` and ``tokens_per_valid`` are ratios with intervals. ``None`` is one that cannot be told.
-    ``ignored`` is how many answers of the stacks with the factor were not held to the decoding that was asked for, of ``answers``.
+    attempts, which is exact; ``ttft`` and ``tokens_per_valid`` are ratios with intervals; each is ``None`` where it cannot be told.
+    ``ignored`` is in how many trials of the stacks with a decoding as the factor an answer was not held to it, of ``answers``.
     """
 
     factor: Factor
@@ -122,7 +124,11 @@ def interaction(run: Run, regime: Regime, effect: Effect) -> Difference | None:
         return None
     naive, optimized = (_share_changes(_sides(run, regime, (pair,)), _VALID) for pair in at_ends if pair is not None)
     both = [task for task in naive if task in optimized]
-    return _difference([optimized[task] - naive[task] for task in both]) if both else None
+    if not both:
+        return None
+    # A difference of two changes goes from -2 to 2, twice as far as what the interval is for.
+    half = _difference([(optimized[task] - naive[task]) / 2 for task in both])
+    return Difference(2 * half.value, 2 * half.low, 2 * half.high)
 
 
 def pairs_of(factor: Factor, stacks: Mapping[str, Stack]) -> tuple[tuple[str, str], ...]:
@@ -163,10 +169,10 @@ def _effect(run: Run, regime: Regime, factor: Factor, pairs: tuple[tuple[str, st
         tasks=len(valid),
         strict=_difference(list(strict.values())),
         valid=_difference(list(valid.values())),
-        prompt_tokens=_ratio_of_tokens(sides),
+        prompt_tokens=_ratio_of_prompts(sides),
         ttft=_ratio_of_times(sides),
         tokens_per_valid=_ratio_of_prices(sides),
-        ignored=sum(trial.decoding_ignored for trial in with_factor),
+        ignored=sum(trial.decoding_ignored for trial in with_factor) if factor.field == "decoding" else 0,
         answers=len(with_factor),
     )
 
@@ -196,13 +202,13 @@ def _log_ratios(sides: _Sides, value: Callable[[list[Trial]], float | None]) -> 
     return _averaged(sides, change)
 
 
-def _prompt_tokens(trials: list[Trial]) -> float:
-    return fmean(trial.first.completion.prompt_tokens for trial in trials)
-
-
-def _ratio_of_tokens(sides: _Sides) -> float | None:
+def _ratio_of_prompts(sides: _Sides) -> float | None:
     logarithms = _log_ratios(sides, _prompt_tokens).values()
     return math.exp(fmean(logarithms)) if logarithms else None
+
+
+def _prompt_tokens(trials: list[Trial]) -> float:
+    return fmean(trial.first.completion.prompt_tokens for trial in trials)
 
 
 def _median_ttft(trials: list[Trial]) -> float | None:

@@ -7,7 +7,7 @@ from evals.ablation import Difference, Effect, effects, ends, interaction
 from evals.grid import Grid, grid_lines
 from evals.ratios import ratio_text
 from evals.run import Run
-from evals.schedule import Regime
+from evals.schedule import Regime, balances
 
 _LABEL = "what was changed alone"
 _SHARES = ("strict JSON", "schema-valid")
@@ -45,9 +45,9 @@ def sentence(found: list[Effect], regime: Regime) -> str:
 
 
 def _rows(run: Run, regime: Regime, effect: Effect) -> list[tuple[str, ...]]:
-    """The effect, and below it that from each of its ends, where it has several."""
+    """The effect, and below it that from each of its ends, where it has several and its decoding was not seen to be ignored."""
     rows = [(effect.factor.name, *_figures(effect))]
-    if len(effect.pairs) > 1:
+    if len(effect.pairs) > 1 and effect.is_honoured:
         rows += [(f"- from {end.pairs[0][0]}", *_figures(end)) for end in ends(run, regime, effect)]
     return rows
 
@@ -70,15 +70,30 @@ def _points(change: Difference) -> str:
 
 def _notes(run: Run, regime: Regime, found: list[Effect]) -> list[str]:
     tasks = max(effect.tasks for effect in found)
-    over = f"with 95 % intervals over {tasks} tasks, each for itself: of so many, some are wrong"
+    over = f"with 95 % intervals over {tasks} task{'' if tasks == 1 else 's'}, each for itself: of so many, some are wrong"
     notes = [f"Points of all answers after the retry, and ratios, {over}."]
     if regime == "warm":
         notes.append(
-            "TTFT also depends on what the server still had of the prompt before: balanced here, absent in the cold regime."
+            f"TTFT also depends on what the server still had of the prompt before: {_met(run)}, absent in the cold regime."
         )
+    if run.stopped is not None:
+        notes.append("The run stopped when its verdict was settled, and these intervals do not allow for that.")
     if run.flaw:
         notes.append(f"The run is not whole, so nothing follows: {run.flaw}.")
     return [one_line(note) for note in (*notes, *(note for effect in found for note in _notes_on(run, regime, effect)))]
+
+
+def _met(run: Run) -> str:
+    """How far the order of the run lets its stacks meet the same of each other's prompts."""
+    asked = run.settings
+    if asked.order == "blocked":
+        return "the stack's own here"
+    if len(asked.arms) > 1:
+        return "not balanced here, by the one order of stacks that an A/B session has"
+    rounds = len(run.measured_tasks) * asked.epochs
+    if balances(rounds, len(asked.stacks)):
+        return "balanced here up to one order"
+    return f"not balanced here, by {rounds} order{'' if rounds == 1 else 's'} of {len(asked.stacks)} stacks"
 
 
 def _notes_on(run: Run, regime: Regime, effect: Effect) -> list[str]:

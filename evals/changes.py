@@ -31,7 +31,7 @@ _GOALS: dict[JudgedMetric, Goal] = {
     "schema-valid": Goal("schema-valid"),
     "valid at first try": Goal("schema-valid", first_try=True),
     "code parses": Goal("code parses"),
-    "obeyed": Goal("schema-valid", obeys=True),
+    "obeyed": Goal("code parses", obeys=True),
 }
 _TIMES: dict[JudgedMetric, Metric] = {"ttft": "ttft", "latency": "latency"}
 

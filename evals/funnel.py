@@ -19,8 +19,8 @@ from fixtures.data import Preference, load_preferences
 class Funnel:
     """How far one preference came, counted over the ``trials`` of one series whose task it applies to.
 
-    ``stored`` and ``retrieved`` are ``None`` where the stack asks no memory. ``applicable`` are the valid answers that the
-    preference says something about, and ``obeyed`` those of them that obey it.
+    ``stored`` is ``None`` where the stack asks no memory, and ``retrieved`` also where it takes all that memory holds, unsearched.
+    ``applicable`` are the valid answers that the preference says something about, and ``obeyed`` those of them that obey it.
     """
 
     preference: str
@@ -51,7 +51,8 @@ def funnels(run: Run, series: Series) -> list[Funnel]:
     trials = [trial for trial in run.of_series(series) if trial.fault is None]
     stack = stacks_of(run).get(series.stack)
     asks_memory = any(trial.facts is not None for trial in trials) if stack is None else stack.asks_memory
-    found = (_funnel(run, preference, trials, asks_memory=asks_memory) for preference in load_preferences())
+    searches = asks_memory and (stack is None or stack.context == "memory")
+    found = (_funnel(run, preference, trials, asks_memory=asks_memory, searches=searches) for preference in load_preferences())
     return [funnel for funnel in found if funnel.trials]
 
 
@@ -78,7 +79,7 @@ def obeyed_share(run: Run, series: Series) -> Share | None:
     return share_of(sum(rates) / len(rates), len(rates), epochs=max(2, run.settings.epochs)) if rates else None
 
 
-def _funnel(run: Run, preference: Preference, trials: Sequence[Trial], *, asks_memory: bool) -> Funnel:
+def _funnel(run: Run, preference: Preference, trials: Sequence[Trial], *, asks_memory: bool, searches: bool) -> Funnel:
     about = [trial for trial in trials if preference.id in wanted(trial.task)]
     verdicts = [found[preference.id].verdict for trial in about if preference.id in (found := findings(trial))]
     return Funnel(
@@ -86,7 +87,7 @@ def _funnel(run: Run, preference: Preference, trials: Sequence[Trial], *, asks_m
         trials=len(about),
         # Memory is seeded, and checked to hold every preference, before the first trial.
         stored=len(about) if asks_memory else None,
-        retrieved=sum(preference.text in (trial.facts or ()) for trial in about) if asks_memory else None,
+        retrieved=sum(preference.text in (trial.facts or ()) for trial in about) if searches else None,
         in_prompt=sum(_is_in_prompt(run, preference, trial) for trial in about),
         applicable=len(verdicts) - verdicts.count("not applicable"),
         obeyed=verdicts.count("obeyed"),
@@ -95,6 +96,5 @@ def _funnel(run: Run, preference: Preference, trials: Sequence[Trial], *, asks_m
 
 def _is_in_prompt(run: Run, preference: Preference, trial: Trial) -> bool:
     """Whether the first prompt says it, in its own words or in those of the history; the request does not count."""
-    *before, _ = trial.first.messages
-    texts = [run.messages[name].content for name in before]
+    texts = [run.messages[name].content for name in trial.first.messages[:-1]]
     return any(words in text for words in (preference.text, preference.told) if words for text in texts)

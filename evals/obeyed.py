@@ -26,12 +26,13 @@ def findings(trial: Trial) -> Mapping[str, Finding]:
 
 
 def obeys(trial: Trial) -> bool:
-    """Whether the last answer is valid and violates none of the preferences that apply to its task."""
-    found = findings(trial)
-    return trial.last.valid and not any(finding.verdict == "violated" for finding in found.values())
+    """Whether the last answer is code that parses, in the language asked for, and violates none of the preferences that apply to
+    its task. Checkers find nothing in code that does not parse, and that is no obedience.
+    """
+    return trial.last.parses and not any(finding.verdict == "violated" for finding in findings(trial).values())
 
 
-@functools.lru_cache(maxsize=10_000)
+@functools.cache
 def _found(text: str, preferences: tuple[str, ...]) -> Mapping[str, Finding]:
     try:
         artifact = parse(text)

@@ -158,7 +158,7 @@ def add_plan_options(add: Callable[..., Any]) -> None:
         add(
             f"--{name}",
             dest="evals_study",
-            action="store_const",
+            action="append_const",
             const=name,
             help=f"{study.question} ({len(study.stacks)} stacks, {' and '.join(study.regimes)})",
         )
@@ -256,8 +256,8 @@ def settings_of_resumed(config: pytest.Config, journal: Path) -> Settings:
 
 def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[str, Any]:
     """The fields of the settings that options were given for."""
-    tasks, suite, stacks, regime, max_tokens, ref, study = (
-        option(f"evals_{name}") for name in ("tasks", "suite", "stacks", "regime", "max_tokens", "ab", "study")
+    tasks, suite, stacks, regime, max_tokens, ref = (
+        option(f"evals_{name}") for name in ("tasks", "suite", "stacks", "regime", "max_tokens", "ab")
     )
     plain = {
         name: option(f"evals_{name}")
@@ -274,7 +274,21 @@ def _given(option: Callable[[str], Any], before: Settings = _DEFAULT) -> dict[st
         "sampling": None if max_tokens is None else replace(before.sampling, max_tokens=max_tokens),
     }
     given = {name: value for name, value in (plain | chosen).items() if value is not None}
-    return (_of_study(study) if study else {}) | given
+    if (study := _study(option)) is None:
+        return given
+    if foreign := [stack for stack in given.get("stacks", ()) if stack not in STUDIES[study].stacks]:
+        raise SettingsError(f"--{study} has no stack {', '.join(foreign)}; it has: {', '.join(STUDIES[study].stacks)}")
+    return _of_study(study) | given
+
+
+def _study(option: Callable[[str], Any]) -> str | None:
+    names: list[str] = list(dict.fromkeys(option("evals_study") or ()))
+    if len(names) > 1:
+        asked = " and ".join(f"--{name}" for name in names)
+        raise SettingsError(
+            f"{asked} are {len(names)} questions, each with stacks and an order of its own. Next: run them one by one"
+        )
+    return names[0] if names else None
 
 
 def _of_study(name: str) -> dict[str, Any]:
@@ -296,7 +310,7 @@ def _refuse_mixed(config: pytest.Config) -> None:
     resumed, ab, ab_model = (config.getoption(f"evals_{name}") is not None for name in ("resume", "ab", "ab_model"))
     if ab and ab_model:
         raise SettingsError("--ab and --ab-model are two questions: what differs must be one thing. Next: run them one by one")
-    if (study := config.getoption("evals_study")) and (ab or ab_model or config.getoption("evals_sequential")):
+    if (study := _study(config.getoption)) and (ab or ab_model or config.getoption("evals_sequential")):
         raise SettingsError(f"--{study} does not go with --ab, --ab-model or --sequential: it has an order of its own")
     if resumed and (ab or ab_model):
         raise SettingsError("--resume does not go with --ab or --ab-model: time can only be compared within one session")

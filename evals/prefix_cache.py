@@ -13,7 +13,7 @@ from evals.metrics import value_of
 from evals.paired import mean_interval
 from evals.ratios import RatioEstimate, estimate_ratio, ratio_text
 from evals.run import Run
-from evals.schedule import Regime, Series
+from evals.schedule import REGIMES, Regime, Series
 from evals.trials import Trial, by_task
 
 _CONTRACT_PLACE = next(factor for factor in FACTORS if factor.after == "static")
@@ -25,8 +25,8 @@ class CacheUse:
     """What the prefix cache did for one stack.
 
     ``warm`` and ``cold`` are the shares of the prompt tokens of first attempts that came from the cache, ``None`` where the server
-    does not report that, which is not zero. ``warm_ttft`` and ``cold_ttft`` are medians over the tasks' medians in seconds, and
-    ``ratio`` is that of the first to the second over the same tasks.
+    does not report that, which is not zero, and in the regimes that are ``unmeasured``. ``warm_ttft`` and ``cold_ttft`` are medians
+    over the tasks' medians in seconds, and ``ratio`` is that of the first to the second over the same tasks.
     """
 
     stack: str
@@ -35,6 +35,7 @@ class CacheUse:
     warm_ttft: float | None
     cold_ttft: float | None
     ratio: RatioEstimate | None
+    unmeasured: tuple[Regime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,9 @@ def cache_use(run: Run) -> list[CacheUse]:
 
 
 def contract_places(run: Run) -> list[ContractPlace]:
-    """What the place of the contract changes, for every two stacks of a run that differ in it alone."""
-    return [_place(run, last, static) for last, static in pairs_of(_CONTRACT_PLACE, stacks_of(run))]
+    """What the place of the contract changes, for every two stacks of a run that differ in it alone and have a task in common."""
+    found = (_place(run, last, static) for last, static in pairs_of(_CONTRACT_PLACE, stacks_of(run)))
+    return [place for place in found if place is not None]
 
 
 def prefix_cache_lines(run: Run, width: int) -> list[str]:
@@ -73,11 +75,15 @@ def _use(run: Run, stack: str) -> CacheUse:
     warm, cold = (_answered(run, stack, regime) for regime in ("warm", "cold"))
     seconds = [_median_ttfts(tried) for tried in (warm, cold)]
     p50 = [median(values.values()) if values else None for values in seconds]
-    return CacheUse(stack, _share_of(_shares(warm)), _share_of(_shares(cold)), p50[0], p50[1], _ratio(seconds[1], seconds[0]))
+    shares = [_share_of(_shares(tried)) for tried in (warm, cold)]
+    unmeasured = tuple(regime for regime in REGIMES if not _answered(run, stack, regime))
+    return CacheUse(stack, shares[0], shares[1], p50[0], p50[1], _ratio(seconds[1], seconds[0]), unmeasured)
 
 
-def _place(run: Run, last: str, static: str) -> ContractPlace:
+def _place(run: Run, last: str, static: str) -> ContractPlace | None:
     before, after = (_answered(run, stack, "warm") for stack in (last, static))
+    if before.keys().isdisjoint(after):
+        return None
     first, second = _shares(before), _shares(after)
     changes = [second[task] - first[task] for task in first if task in second]
     share = Difference(fmean(changes), *mean_interval(changes)) if changes else None
@@ -113,8 +119,15 @@ def _ratio(before: Mapping[str, float], after: Mapping[str, float]) -> RatioEsti
     return estimate_ratio(logarithms, ONE_SIDED) if logarithms else None
 
 
+def _share_text(use: CacheUse, regime: Regime) -> str:
+    if regime in use.unmeasured:
+        return "not measured"
+    share = use.warm if regime == "warm" else use.cold
+    return "not reported" if share is None else f"{share:.0%}"
+
+
 def _cells(use: CacheUse) -> tuple[str, ...]:
-    shares = ("not reported" if share is None else f"{share:.0%}" for share in (use.warm, use.cold))
+    shares = (_share_text(use, regime) for regime in REGIMES)
     times = ("-" if seconds is None else f"{1000 * seconds:,.1f}" for seconds in (use.warm_ttft, use.cold_ttft))
     return ", ".join(shares), ", ".join(times), ratio_text(use.ratio)
 
@@ -134,6 +147,6 @@ def _notes(run: Run, uses: Sequence[CacheUse]) -> list[str]:
         notes.append(
             "The stacks alternated, so on a server with one slot each put out what another had cached; see --prefix-cache."
         )
-    if any(use.warm is None for use in uses):
+    if any(use.warm is None and "warm" not in use.unmeasured for use in uses):
         notes.append("Where the server does not report cached tokens, warm against cold shows what the cache saves.")
     return notes

@@ -90,10 +90,15 @@ def _sentence(trials: dict[str, list[Trial]]) -> str:
     told = [(one.valid, one.runs) for one in PUBLISHED.values()]
     here = [(_valid(measured), len(measured)) for measured in trials.values()]
     return (
-        f"published: valid JSON in {told[0][0]} of {told[0][1]} and {told[1][0]} of {told[1][1]} runs, Fisher p ="
-        f" {fisher_p(*told):.2f}; here: {here[0][0]} of {here[0][1]} and {here[1][0]} of {here[1][1]}, p = {fisher_p(*here):.2f}."
+        f"published: valid JSON in {told[0][0]} of {told[0][1]} and {told[1][0]} of {told[1][1]} runs, Fisher p"
+        f" {_p_text(fisher_p(*told))}; here: {here[0][0]} of {here[0][1]} and {here[1][0]} of {here[1][1]}, p"
+        f" {_p_text(fisher_p(*here))}."
         " One task, so neither says anything about others."
     )
+
+
+def _p_text(p: float) -> str:
+    return f"= {p:.2f}" if p >= 0.01 else "< 0.01"
 
 
 def _not_comparable(run: Run) -> list[str]:

@@ -130,6 +130,13 @@ def _shuffled_sequences(size: int, number: int, seed: int) -> list[tuple[int, ..
     return drawn
 
 
+def balances(rounds: int, stacks: int) -> bool:
+    """Whether so many (epoch, task) in ``alternating`` order are enough for every order of so many stacks, so that each stack
+    stands in every place and follows every other one equally often, up to one.
+    """
+    return rounds >= len(_sequences(stacks))
+
+
 def _sequences(size: int) -> list[tuple[int, ...]]:
     """Orders of so many things in which each stands in every place, and follows every other one, equally often.
 

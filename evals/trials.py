@@ -128,8 +128,8 @@ class Trial:
 
     @property
     def decoding_ignored(self) -> bool:
-        """Whether the server did not hold the last answer to the decoding that it was asked for."""
-        return bool(self.attempts) and self.last.outcome.cause == "decoding ignored"
+        """Whether the server did not hold an answer, one that was corrected too, to the decoding that it was asked for."""
+        return any(attempt.outcome.cause == "decoding ignored" for attempt in self.attempts)
 
     @property
     def latency(self) -> float:

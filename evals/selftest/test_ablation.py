@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -176,6 +177,60 @@ def test_a_decoding_that_is_ignored_is_not_the_models_failure() -> None:
     assert "the server does not honour it" in lines[-1]
 
 
+def test_a_decoding_that_is_ignored_before_a_retry_is_told() -> None:
+    """A server that ignores the decoding at the first try does not honour it, though the model's corrected answer is valid."""
+
+    def corrected(one: Trial) -> Trial:
+        first = AttemptRecord(completion(), IGNORED, "warm", ())
+        return one if one.stack == "optimized" else replace(one, attempts=(first, one.first))
+
+    lines = ablation_lines(run_with({"optimized": [True] * 3, "optimized-with-json-mode": [True] * 3}, corrected), "warm", 132)
+    assert lines[0] == "schema-valid answers, warm: JSON mode: not honoured."
+
+
+def test_a_decoding_that_is_ignored_has_no_figure_from_any_end() -> None:
+    """A server that ignored the decoding at one end ignores it at the other, too, where no answer happened to show it."""
+
+    def ignored(one: Trial) -> Trial:
+        seen = one.stack == "naive-with-json-mode"
+        return replace(one, attempts=(AttemptRecord(completion(), IGNORED, "warm", ()),)) if seen else one
+
+    stacks = ("naive", "naive-with-json-mode", "optimized", "optimized-with-json-mode")
+    lines = ablation_lines(run_with({stack: [True] * 3 for stack in stacks}, ignored), "warm", 132)
+    assert not [line for line in lines if line.startswith("- from")]
+
+
+def test_a_server_that_counts_no_prompt_tokens_has_no_ratio_of_them() -> None:
+    """Prompts of 0 tokens, as a server or a saved file may say, have a dash and no crash."""
+    stacks = ("naive", "naive-with-contract")
+    run = run_with({stack: [True] * 2 for stack in stacks}, with_tokens(dict.fromkeys(stacks, 0), dict.fromkeys(stacks, 0.1)))
+    assert effect_of(run, "contract").prompt_tokens is None
+    assert " -  x1.00" in ablation_lines(run, "warm", 132)[3].replace("   ", " ")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "change", "said"),
+    [
+        (1, {}, "not balanced here, by 2 orders of 3 stacks"),
+        (3, {}, "balanced here up to one order"),
+        (3, {"ab_model": "m"}, "not balanced here, by the one order of stacks that an A/B session has"),
+        (3, {"order": "blocked"}, "the stack's own here"),
+    ],
+)
+def test_what_a_prompt_met_in_the_cache_is_told_by_the_order(epochs: int, change: dict[str, Any], said: str) -> None:
+    """TTFT is said to be balanced only where the run had all orders of its stacks, which are 6 for 3; an A/B session has one."""
+    run = run_with({stack: [True] * 2 for stack in ("naive", "naive-with-contract", "naive-with-retry")})
+    asked = replace(run.settings, epochs=epochs, **change)
+    lines = ablation_lines(replace(run, header=replace(run.header, settings=asked)), "warm", 132)
+    assert f"still had of the prompt before: {said}, absent in the cold regime." in "\n".join(lines)
+
+
+def test_a_run_that_stopped_early_says_so_beside_its_intervals() -> None:
+    """Intervals of a run that stopped when its verdict was settled are not what they would be, and a note says that."""
+    run = run_with({stack: [True] * 2 for stack in ("naive", "naive-with-contract")})
+    assert "do not allow for that" in ablation_lines(replace(run, stopped=1), "warm", 132)[-1]
+
+
 def test_ends_that_differ_are_told() -> None:
     """Where an ingredient does all at one end and nothing at the other, a note says that their mean hides it."""
     outcomes = {
@@ -187,6 +242,19 @@ def test_ends_that_differ_are_told() -> None:
     assert differ is not None
     assert differ.high < 0
     assert "their mean hides that" in ablation_lines(run, "warm", 132)[-1]
+
+
+def test_ends_may_differ_by_more_than_a_whole_share() -> None:
+    """Where an ingredient brings all at one end and loses nearly all at the other, the interval of that lies around its value."""
+    outcomes = {
+        "naive": [False] * 6, "naive-with-contract": [True] * 6,
+        "optimized-without-contract": [True] * 6, "optimized": [False] * 5 + [True],
+    }  # fmt: skip
+    run = run_with(outcomes)
+    differ = interaction(run, "warm", effect_of(run, "contract"))
+    assert differ is not None
+    assert differ.value == pytest.approx(-11 / 6)
+    assert -2 <= differ.low < differ.value < differ.high
 
 
 def test_a_stack_that_is_no_more_still_has_its_data() -> None:

@@ -79,3 +79,10 @@ def test_every_valid_artifact_honours_the_sent_schema(artifact: dict[str, str]) 
 def test_a_very_deep_answer_is_no_error() -> None:
     """An answer of a hundred thousand brackets is not honoured, and raises nothing."""
     assert not is_honoured("json", "[" * 100_000)
+
+
+@pytest.mark.parametrize("value", ["1" * 5_000, "[" * 100_000 + "]" * 100_000])
+def test_json_that_is_too_much_for_python_is_still_json(value: str) -> None:
+    """An object with a number of 5,000 digits, or nested 100,000 deep, is what JSON mode asks for, and not what the schema does."""
+    assert is_honoured("json", f'{{"code": {value}}}')
+    assert not is_honoured("schema", f'{{"code": {value}}}')

@@ -57,6 +57,12 @@ def stages(run: Run, preference: str, series: Series = OPTIMIZED) -> tuple[int |
     return found.trials, found.stored, found.retrieved, found.in_prompt, found.applicable, found.obeyed
 
 
+def test_a_stack_that_takes_all_facts_retrieves_none() -> None:
+    """Where memory gives all it holds, nothing was retrieved at 5, and the funnel goes from the store to the prompt."""
+    run = run_of("optimized-with-all-facts", answer(GOOD), facts=tuple(TEXTS.values()))
+    assert stages(run, "async-await", Series("optimized-with-all-facts", "warm")) == (1, 1, None, 1, 1, 1)
+
+
 def test_the_funnel_counts_every_stage() -> None:
     """Of three answers to a task that asks for async/await, one violates it, one obeys and one is not valid."""
     run = run_of("optimized", answer(CHAIN), answer(GOOD), None, facts=(TEXTS["async-await"],))
@@ -86,6 +92,14 @@ def test_the_request_is_not_the_prompt_that_counts() -> None:
     assert stages(asked, "async-await")[3] == 0
 
 
+def test_a_saved_attempt_without_messages_told_nothing() -> None:
+    """An attempt that a saved file says was sent nothing has nothing in its prompt, and is no crash."""
+    run = run_of("optimized", answer(GOOD), facts=())
+    first = replace(run.trials[0].first, messages=())
+    asked = replace(run, trials=(replace(run.trials[0], attempts=(first,)),))
+    assert stages(asked, "async-await")[3] == 0
+
+
 @pytest.mark.parametrize("preference", load_preferences(), ids=lambda preference: preference.id)
 def test_the_history_has_the_words_that_tell_a_preference(preference: Preference) -> None:
     """Exactly one turn of the history holds the words that are noted as telling the preference."""
@@ -111,9 +125,18 @@ def test_only_labelled_preferences_count() -> None:
     ],
 )
 def test_an_answer_obeys_that_violates_nothing(code: str, explanation: str, valid: bool, expected: bool) -> None:
-    """An answer obeys when it is valid and violates none of its task's preferences."""
+    """An answer obeys when it is valid code and violates none of its task's preferences."""
     run = run_of("optimized", answer(code, explanation) if valid else None)
     assert obeys(run.trials[0]) is expected
+
+
+def test_code_that_does_not_parse_obeys_nothing() -> None:
+    """A change that breaks the syntax of answers that violate a preference does not make them obey."""
+    run = run_of("optimized", answer("export default function (((\n"))
+    broken = Outcome("schema-valid", "ts", "syntax", "it does not parse", declared="ts")
+    one = replace(run.trials[0], attempts=(replace(run.trials[0].first, outcome=broken),))
+    assert "violated" not in {finding.verdict for finding in findings(one).values()}
+    assert not obeys(one)
 
 
 def test_a_violation_is_told_with_line_and_excerpt() -> None:
@@ -165,6 +188,6 @@ def test_an_excused_answer_may_have_obeyed() -> None:
     cut = Outcome("answered", "ts", "truncated", "cut off")
     one: Trial = trial(True, task=TASK, stack="optimized")
     one = replace(one, attempts=(AttemptRecord(completion("{"), cut, "warm", ()),))
-    goal = Goal("schema-valid", obeys=True)
+    goal = Goal("code parses", obeys=True)
     assert goal.reached(one, excused=True)
     assert not goal.reached(one)

@@ -57,6 +57,16 @@ def test_not_reported_is_not_zero() -> None:
     assert "0%" not in " ".join(lines)
 
 
+def test_not_measured_is_not_unreported() -> None:
+    """What a run that was cut short has not measured is told as that, and no word is said of what the server reports."""
+    run = run_with(CACHED, TTFT)
+    warm_alone = replace(run, trials=tuple(one for one in run.trials if one.regime == "warm" and "static" not in one.stack))
+    lines = prefix_cache_lines(warm_alone, 120)
+    assert "90%, not measured" in lines[1]
+    assert "not measured, not measured" in lines[3]
+    assert "reported" not in " ".join(lines)
+
+
 def test_the_place_of_the_contract_is_compared() -> None:
     """The contract in the static prefix against last: 30 points more of the prompt cached, and half the TTFT."""
     (place,) = contract_places(run_with(CACHED, TTFT))

@@ -38,6 +38,12 @@ def test_both_are_told_with_n_and_intervals() -> None:
     assert "100 [100, 100]" in text
 
 
+def test_no_p_value_is_zero() -> None:
+    """A p-value that two digits cannot tell from 0 is said to be less than 0.01."""
+    (sentence, *_) = published_lines(article_run([False] * 9, [True] * 9), 140)
+    assert "here: 0 of 9 and 9 of 9, p < 0.01." in sentence
+
+
 def test_another_model_is_not_comparable() -> None:
     """A run of another model than the published one says first that no figure can be compared."""
     run = article_run([True] * 3, [True] * 3)

@@ -86,3 +86,20 @@ def test_a_study_has_an_order_of_its_own(other: tuple[str, ...]) -> None:
     finished = pytest_session(None, "-m", "live", "--growth", *other, "--collect-only", "-q")
     assert finished.code == 4
     assert "--growth does not go with --ab, --ab-model or --sequential" in finished.output
+
+
+def test_two_studies_are_two_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two studies at once are refused before anything is measured, and nothing is planned for them; the same one twice is one."""
+    finished = pytest_session(None, "-m", "live", "--ablation", "--growth", "--collect-only", "-q")
+    assert finished.code == 4
+    assert "--ablation and --growth are 2 questions" in finished.output
+    assert main(["plan", "--growth", "--prefix-cache"]) == 2
+    assert "--growth and --prefix-cache are 2 questions" in capsys.readouterr().err
+    assert main(["plan", "--prefix-cache", "--prefix-cache"]) == 0
+
+
+def test_a_study_has_its_own_stacks_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--stack`` chooses among the stacks of a study; another one, of which its tables say nothing, is refused."""
+    assert main(["plan", "--growth", "--stack", "naive"]) == 2
+    assert "--growth has no stack naive; it has: naive-0-turns" in capsys.readouterr().err
+    assert main(["plan", "--growth", "--stack", "naive-0-turns"]) == 0
