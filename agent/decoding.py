@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from agent.artifact import schema
 from agent.stacks import Decoding
@@ -41,13 +41,17 @@ def is_honoured(decoding: Decoding, text: str) -> bool:
         return True
     try:
         # As floats, numbers may have more digits than Python takes for an integer.
-        value = json.loads(text, parse_int=float)
+        value = json.loads(text, parse_int=float, parse_constant=_refuse)
     except ValueError:
         return False
     except RecursionError:
         # Too deep to be read here: the schema has nothing that is nested, and what opens as an object may be one.
         return decoding == "json" and text.lstrip().startswith("{")
     return isinstance(value, dict) if decoding == "json" else bool(_validator().is_valid(value))
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 @functools.cache

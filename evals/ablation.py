@@ -67,7 +67,8 @@ class Effect:
 
     ``strict`` and ``valid`` are changes of the shares of answers after the retry. ``prompt_tokens`` is the ratio for first
     attempts, which is exact; ``ttft`` and ``tokens_per_valid`` are ratios with intervals; each is ``None`` where it cannot be told.
-    ``ignored`` is in how many trials of the stacks with a decoding as the factor an answer was not held to it, of ``answers``.
+    ``ignored`` is in how many trials of the stacks with a decoding as the factor an answer was not held to it, of ``answers``;
+    ``cut_off`` is how many trials with or without the factor ended with an answer that was cut off, and counts as not valid.
     """
 
     factor: Factor
@@ -80,6 +81,7 @@ class Effect:
     tokens_per_valid: RatioEstimate | None
     ignored: int
     answers: int
+    cut_off: int
 
     @property
     def is_honoured(self) -> bool:
@@ -174,6 +176,7 @@ def _effect(run: Run, regime: Regime, factor: Factor, pairs: tuple[tuple[str, st
         tokens_per_valid=_ratio_of_prices(sides),
         ignored=sum(trial.decoding_ignored for trial in with_factor) if factor.field == "decoding" else 0,
         answers=len(with_factor),
+        cut_off=sum(trial.cut_off for pair in sides for side in pair for trials in side.values() for trial in trials),
     )
 
 

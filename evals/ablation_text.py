@@ -76,6 +76,8 @@ def _notes(run: Run, regime: Regime, found: list[Effect]) -> list[str]:
         notes.append(
             f"TTFT also depends on what the server still had of the prompt before: {_met(run)}, absent in the cold regime."
         )
+    if cut := [f"{effect.factor.name} {effect.cut_off}" for effect in found if effect.cut_off]:
+        notes.append(f"Answers that were cut off, no fault of an ingredient, count as not valid: {', '.join(cut)}.")
     if run.stopped is not None:
         notes.append("The run stopped when its verdict was settled, and these intervals do not allow for that.")
     if run.flaw:

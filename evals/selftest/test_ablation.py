@@ -19,7 +19,7 @@ from evals.ablation_text import ablation_lines, sentence
 from evals.fingerprint import Fingerprint
 from evals.ladder import Outcome
 from evals.run import Run
-from evals.selftest.factories import completion, header, settings, trial
+from evals.selftest.factories import CUT_OFF, completion, header, settings, trial
 from evals.trials import AttemptRecord, Trial
 
 IGNORED = Outcome("answered", "py", "decoding ignored", "the server did not hold the answer to response_format (json)")
@@ -223,6 +223,17 @@ def test_what_a_prompt_met_in_the_cache_is_told_by_the_order(epochs: int, change
     asked = replace(run.settings, epochs=epochs, **change)
     lines = ablation_lines(replace(run, header=replace(run.header, settings=asked)), "warm", 132)
     assert f"still had of the prompt before: {said}, absent in the cold regime." in "\n".join(lines)
+
+
+def test_answers_that_were_cut_off_are_told_beside_the_change() -> None:
+    """Where an ingredient's answers were cut off, a note says how many of them stand in its change as not valid."""
+
+    def cut(one: Trial) -> Trial:
+        seen = one.stack == "naive-with-contract" and one.task != "t0"
+        return replace(one, attempts=(AttemptRecord(completion(), CUT_OFF, "warm", ()),)) if seen else one
+
+    run = run_with({stack: [True] * 3 for stack in ("naive", "naive-with-contract", "naive-with-retry")}, cut)
+    assert "count as not valid: contract 2." in "\n".join(ablation_lines(run, "warm", 132))
 
 
 def test_a_run_that_stopped_early_says_so_beside_its_intervals() -> None:

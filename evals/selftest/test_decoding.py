@@ -86,3 +86,9 @@ def test_json_that_is_too_much_for_python_is_still_json(value: str) -> None:
     """An object with a number of 5,000 digits, or nested 100,000 deep, is what JSON mode asks for, and not what the schema does."""
     assert is_honoured("json", f'{{"code": {value}}}')
     assert not is_honoured("schema", f'{{"code": {value}}}')
+
+
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_what_only_python_calls_json_is_not_honoured(name: str) -> None:
+    """A server that holds an answer to JSON cannot give ``NaN`` or ``Infinity``, which Python would read."""
+    assert not is_honoured("json", f'{{"code": {name}}}')
