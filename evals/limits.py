@@ -18,9 +18,8 @@ LIMITS_FILE = Path(__file__).with_name("limits.toml")
 TARGETS: tuple[str, ...] = get_args(Kind)
 
 JudgedMetric = Literal["schema-valid", "valid at first try", "code parses", "obeyed", "prompt tokens", "ttft", "latency"]
-"""What a margin can be set for: shares of answers (schema-valid, code that parses, and valid answers
-that violate no preference of their task, after the retry), prompt tokens of first
-attempts, and two times."""
+"""What a margin can be set for: shares of answers after the retry (schema-valid, code that parses, and such code that violates no
+preference of its task) and at the first try, prompt tokens of first attempts, and two times."""
 
 _UNITS = {
     "schema-valid": "points",
