@@ -90,17 +90,40 @@ class LocalBackend:
 
         Each embedder has a collection of its own, and a change of embedder must not look like a loss of memory.
         """
-        vectors, facts = self._memory.vector_store, defaultdict(list)
+        vectors = self._memory.vector_store
         if vectors.client.count(vectors.collection_name).count:
             return {}
         prefix = SERVER_PREFIX if vectors.collection_name.startswith(SERVER_PREFIX) else ""
-        for collection in vectors.client.get_collections().collections:
-            if collection.name != vectors.collection_name and collection.name.startswith(prefix):
-                points, _ = vectors.client.scroll(collection.name, limit=_EVERYTHING)
-                for point in points:
-                    if point.payload.get("kind") == PREFERENCE:
-                        facts[point.payload["user_id"]].append(point.payload["data"])
-        return facts
+        names = (collection.name for collection in vectors.client.get_collections().collections)
+        return self._standing([self._preferences_in(name) for name in names if name.startswith(prefix)])
+
+    def forget(self, user_ids: Iterable[str]) -> None:
+        """Remove what this embedder's collection holds of these users."""
+        from qdrant_client.models import FieldCondition, Filter, MatchAny
+
+        theirs = Filter(must=[FieldCondition(key="user_id", match=MatchAny(any=list(user_ids)))])
+        self._memory.vector_store.client.delete(self._memory.collection_name, points_selector=theirs)
+
+    def _preferences_in(self, collection: str) -> list[StoredFact]:
+        points, _ = self._memory.vector_store.client.scroll(collection, limit=_EVERYTHING)
+        found: list[StoredFact] = []
+        for point in points:
+            record = point.payload | {"id": point.id, "memory": point.payload.get("data"), "metadata": point.payload}
+            found += stored_facts([record], record.get("user_id", ""))
+        return found
+
+    def _standing(self, collections: Sequence[Sequence[StoredFact]]) -> dict[str, list[str]]:
+        """The texts by user, without those that were replaced in another collection: an embedder of long ago still has them."""
+        replaced = [
+            {(fact.user_id, change.old) for fact in facts if fact.changed for change in self.history(fact)} for facts in collections
+        ]
+        standing: defaultdict[str, list[str]] = defaultdict(list)
+        for place, facts in enumerate(collections):
+            elsewhere = set[tuple[str, str | None]]().union(*replaced[:place], *replaced[place + 1 :])
+            for fact in facts:
+                if (fact.user_id, fact.text) not in elsewhere:
+                    standing[fact.user_id].append(fact.text)
+        return standing
 
 
 def explain(error: Exception) -> str:

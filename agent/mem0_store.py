@@ -174,8 +174,14 @@ def _open_local(settings: MemorySettings) -> Mem0Store:
             # Without this, a fault here would leave the lock in place.
             undo.callback(backend.close)
             store, elsewhere = Mem0Store(backend), backend.elsewhere()
-        for user_id, facts in elsewhere.items():
-            store.remember_all(facts, user_id)
+        try:
+            for user_id, facts in elsewhere.items():
+                store.remember_all(facts, user_id)
+        except BaseException:
+            # A collection that holds anything counts as carried over, so half of it would stay half.
+            with contextlib.suppress(Exception):
+                backend.forget(elsewhere)
+            raise
         undo.pop_all()
     return store
 

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -328,6 +328,37 @@ def test_a_change_of_embedder_keeps_preferences(tmp_path: Path, embedder: Embedd
             assert store.preferences("me") == ("User prefers tabs",)
             assert store.preferences("you") == ("User prefers spaces",)
             assert store.retrieve_context("Write one", "me").facts == ("User prefers tabs",)
+
+
+def test_a_change_of_embedder_brings_nothing_back(tmp_path: Path, embedder: Embedder) -> None:
+    """A preference that was replaced through one embedder does not come back from the collection of the one before it."""
+    with _open(tmp_path, embedder) as store:
+        store.remember("User styles with Tailwind", "me")
+        store.remember("User styles with Tailwind", "you")
+    with _open(tmp_path, replace(embedder, model="another")) as store:
+        assert store.remember("use CSS modules, not Tailwind", "me")
+    with _open(tmp_path, replace(embedder, model="third")) as store:
+        assert store.preferences("me") == ("use CSS modules, not Tailwind",)
+        assert store.preferences("you") == ("User styles with Tailwind",)
+
+
+def test_a_fault_while_carrying_over_loses_nothing(tmp_path: Path, embedder: Embedder) -> None:
+    """When the new embedder fails between two users, the next opening carries over the preferences of both."""
+    users = ("ann", "ben")
+    with _open(tmp_path, embedder) as store:
+        for user_id in users:
+            store.remember(f"{user_id} prefers tabs", user_id)
+    answers = iter([embeddings])
+
+    def once(body: dict[str, Any]) -> Response:
+        return next(answers, lambda _: as_json({}, 500))(body)
+
+    with scripted_server({EMBEDDINGS: once}) as server:
+        other = Embedder(f"{server.url}/v1", "another", 768)
+        with pytest.raises(MemoryStoreError), _open(tmp_path, other):
+            pass
+    with _open(tmp_path, replace(embedder, model="another")) as store:
+        assert [store.preferences(user_id) for user_id in users] == [(f"{user_id} prefers tabs",) for user_id in users]
 
 
 def test_memory_survives_closing(tmp_path: Path, embedder: Embedder) -> None:
