@@ -2,8 +2,9 @@
 
 The rule: a new fact corrects a known one where it negates what that affirms (``not Tailwind``, ``instead of named exports``,
 ``stop using async/await``: the words after the negation stand in the known fact as they are, but for endings), or where it begins
-with what that negates ("inline styles are fine now" against "... and no inline styles"). It does not where it is narrower ("no
-Tailwind in emails"), or merely about the same thing ("User sorts Tailwind classes").
+with what that negates and then at most approves of it ("inline styles are fine now" against "... and no inline styles"; "inline
+styles are forbidden" says the same as that). It does not where it is narrower ("no Tailwind in emails"), or merely about the same
+thing ("User sorts Tailwind classes"), or a question.
 
 Similarity takes no part in that, because it does not tell: with MiniLM, corrections are between 0.34 and 0.98 similar to the fact
 that they correct, and facts that leave it standing are up to 0.93. (The nearest fact is the one that is corrected, which is what
@@ -29,6 +30,7 @@ _ENDS_CLAUSE = re.compile(r"[,;:!?]|\.(?:\s|$)|\b(?:and|but|so|because)\b", re.I
 _ENDS_PHRASE = re.compile(r"\b(?:or|to|with|from|as|than|after|besides?)\b", re.IGNORECASE)
 _BEGINS_SCOPE = re.compile(r"\b(?:in|inside|within|for|on|when|if|unless|except|where|while|during)\b", re.IGNORECASE)
 _LEADING = re.compile(r"^\s*(?:to|with|from|as|in|for|on)\b")
+_ENDS_STATING = re.compile(r"\b(?:is|are)\s*$", re.IGNORECASE)
 _FOR_GOOD = re.compile(
     r"\b(?:from now on|for now|any ?more|now|again|please|(?:in|for|on) (?:all|any|each|every)\b.*)", re.IGNORECASE
 )
@@ -36,6 +38,9 @@ _WORD = re.compile(r"\w+")
 _FILLER = re.compile(
     r"an?|the|this|that|of|at|most|i|we|my|our|users?|use[sd]?|using|want(?:s|ed|ing)?|likes?|prefers?|writ(?:es?|ing)"
     r"|add(?:s|ing)?|needs?|do|does|is|are|be"
+)
+_APPROVAL = re.compile(
+    r"fin|ok|okay|good|great|better|best|welcom|allow|accept\w*|wanted|preferr|everywher|anywher|alway|too|instead"
 )
 _ENDING = re.compile(r"(?<=\w{3})(?:ations?|ates?|ated|ating|ing|ed|es|s|e)$")
 
@@ -51,6 +56,8 @@ class _Phrase:
 
 def corrected(fact: str, known: Sequence[str]) -> str | None:
     """The first of the ``known`` facts, nearest first, that ``fact`` corrects; ``None`` where it corrects none."""
+    if fact.rstrip().endswith("?"):
+        return None
     return next((other for other in known if _corrects(_phrases(fact), _phrases(other))), None)
 
 
@@ -62,7 +69,8 @@ def _corrects(new: Sequence[_Phrase], old: Sequence[_Phrase]) -> bool:
 
 def _meet(new: _Phrase, old: _Phrase) -> bool:
     if not new.negated:
-        return new.words[: len(old.words)] == old.words
+        size = len(old.words)
+        return new.words[:size] == old.words and all(map(_APPROVAL.fullmatch, new.words[size:]))
     size = len(new.words)
     return any(old.words[start : start + size] == new.words for start in range(len(old.words)))
 
@@ -83,7 +91,8 @@ def _phrases(fact: str) -> list[_Phrase]:
 
 def _of_clause(clause: str) -> Iterator[_Phrase]:
     first, *rest = _NEGATION.split(clause)
-    yield _phrase(first, negated=False)
+    if not (rest and _ENDS_STATING.search(first)):
+        yield _phrase(first, negated=False)
     for piece in rest:
         phrase, _, remainder = _ENDS_PHRASE.sub("\n", _LEADING.sub("", piece), count=1).partition("\n")
         yield _phrase(phrase, negated=True)

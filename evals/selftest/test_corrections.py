@@ -133,6 +133,23 @@ def test_corrections(fact: str, known: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "fact",
+    [
+        "inline styles are forbidden",
+        "inline styles break our CSP",
+        "inline styles must be avoided",
+        "inline styles are not allowed",
+        "default exports confuse the bundler",
+        "why not Tailwind?",
+        "default exports?",
+    ],
+)
+def test_what_is_no_approval_corrects_nothing(fact: str) -> None:
+    """A fact that begins with what a preference is against and disapproves of it, or merely asks, replaces none."""
+    assert corrected(fact, SIX) is None
+
+
+@pytest.mark.parametrize(
     ("fact", "known"),
     [
         ("no Tailwind in emails", "User styles with Tailwind"),
