@@ -61,11 +61,17 @@ def _named(node: Node, name: Node) -> Offence:
 
 def _common_exports(root: Node) -> Iterator[Offence]:
     """Every export of CommonJS, in the same way."""
+    values: dict[int, Node] = {}
     for node in syntax.nodes(root):
         left = node.child_by_field_name("left") if node.type == "assignment_expression" else None
-        path = _path(left) if left is not None else ()
+        if left is None:
+            continue
+        path, value, right = _path(left), values.pop(node.id, None) or _assigned(node), node.child_by_field_name("right")
+        if right is not None and right.type == "assignment_expression":
+            # Its value is the same; looked for anew at each, a long chain takes for ever.
+            values[right.id] = value
         if path == ("module", "exports"):
-            is_object = _assigned(node).type == "object"
+            is_object = value.type == "object"
             yield scripts.offence(node, "" if is_object else "the whole module is one export; export by name")
         elif path[:-1] in (("exports",), ("module", "exports")):
             is_default = path[-1] == "default"

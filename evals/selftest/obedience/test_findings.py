@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -166,3 +167,12 @@ def test_importing_the_checkers_is_cheap() -> None:
     """The grammars are imported when the first code is checked, so that collecting tests needs none."""
     program = "import sys, evals.obedience; sys.exit('tree_sitter' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_chain_of_exports_takes_no_time() -> None:
+    """Six thousand assignments in a row are judged by their one value, which is looked for once."""
+    code = "module.exports = " * 6_000
+    started = time.perf_counter()
+    assert check("named-exports", Artifact(f"{code}{{ a }};", "js", "a.js", "One.")).verdict == "obeyed"
+    assert check("named-exports", Artifact(f"{code}a;", "js", "a.js", "One.")).verdict == "violated"
+    assert time.perf_counter() - started < 5
