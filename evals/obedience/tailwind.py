@@ -51,7 +51,8 @@ def _is_size(value: str) -> bool:
 def _is_colour(value: str) -> bool:
     colour = value.partition("/")[0]
     name, _, shade = colour.rpartition("-")
-    is_shade = name in _listed("palette") and shade in _SHADES
+    # Themes add colours of their own, with the same shades: bg-brand-500.
+    is_shade = bool(name) and shade in _SHADES
     return "\0" in value or is_shade or colour in _listed("colours") or bool(_ARBITRARY.fullmatch(colour))
 
 

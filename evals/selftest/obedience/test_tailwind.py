@@ -13,6 +13,7 @@ grid-cols-[1fr_2fr] col-span-2 items-center justify-between space-y-4 divide-y f
 hover:bg-blue-700 dark:md:hover:text-white focus:ring-2 disabled:opacity-50 group-hover:flex data-[state=open]:p-2 [&>svg]:h-4
 before:content-['a:b'] !p-4 p-4! w-(--width) [mask-type:luminance] text-muted-foreground overflow-x-auto animate-spin
 transition-colors duration-200 ease-in-out cursor-pointer z-10 inset-0 top-1/2 -translate-x-1/2 whitespace-nowrap size-4 sr-only
+snap-x snap-mandatory will-change-transform touch-none scroll-smooth mix-blend-multiply bg-brand-500
 """
 OTHERS = """
 card card-title dashboard-card btn btn-primary container row col-md-6 header active is-active metric__value text flex-container
