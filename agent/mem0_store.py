@@ -20,7 +20,7 @@ from agent.mem0_local import LocalBackend
 from agent.mem0_platform import PlatformBackend
 from agent.memory import MOST_FACTS, PREFERENCE, TRACE, Context, FactChange
 from agent.targets.embedder import Embedder
-from agent.targets.http import checked_url
+from agent.targets.http import checked_url, without_password
 
 MOST_CHARACTERS = 500
 """What one embedding is made of at most: MiniLM takes 512 tokens, and a character is never more than one."""
@@ -67,7 +67,8 @@ def memory_settings(choice: str, folder: Path) -> MemorySettings:
     if name == "qdrant" and equals:
         url = checked_url(url, "--memory is qdrant=URL with a URL", key="QDRANT_API_KEY", error=SettingsError)
         return MemorySettings(folder, "qdrant", api_key=os.environ.get("QDRANT_API_KEY", ""), host=url)
-    raise SettingsError(f"--memory is local, platform or qdrant=URL, for example qdrant=http://127.0.0.1:6333; this is {choice!r}.")
+    given = without_password(choice)
+    raise SettingsError(f"--memory is local, platform or qdrant=URL, for example qdrant=http://127.0.0.1:6333; this is {given!r}.")
 
 
 def open_memory(settings: MemorySettings) -> Mem0Store:

@@ -52,10 +52,16 @@ def checked_url(text: str, allowed: str, *, key: str = "EVALS_API_KEY", error: t
     except ValueError:
         usable = False
     if not usable:
-        raise error(f"{allowed} that begins with http:// or https://; this is {text!r}.")
+        raise error(f"{allowed} that begins with http:// or https://; this is {without_password(text)!r}.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise error(f"Leave passwords, query strings and fragments out of the URL; a key goes into {key}.")
     return parts.geturl().rstrip("/")
+
+
+def without_password(text: str) -> str:
+    """What was given for a URL, as an error may show it: whatever stands before an ``@`` may be a password."""
+    _, at, shown = text.rpartition("@")
+    return f"...{at}{shown}" if at else text
 
 
 def is_loopback(url: str) -> bool:

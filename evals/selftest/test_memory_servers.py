@@ -238,6 +238,8 @@ def test_a_choice_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("local=x", "--memory is local"),
         ("qdrant=http://me:secret@127.0.0.1:6333", "a key goes into QDRANT_API_KEY"),
         ("qdrant=http://127.0.0.1:6333?api-key=secret", "a key goes into QDRANT_API_KEY"),
+        ("qdrant=me:secret@127.0.0.1:6333", "begins with http"),
+        ("Qdrant=http://me:secret@127.0.0.1:6333", "--memory is local"),
     ],
 )
 def test_a_wrong_choice_of_memory_is_refused(tmp_path: Path, choice: str, words: str) -> None:
