@@ -12,10 +12,9 @@ from evals.trials import Trial
 from fixtures.data import load_tasks
 
 
-@functools.cache
 def wanted(task: str) -> tuple[str, ...]:
     """The ids of the preferences that a task's labels name; none for a task that is no more."""
-    return next((one.preferences for one in load_tasks() if one.id == task), ())
+    return _labels().get(task, ())
 
 
 def findings(trial: Trial) -> Mapping[str, Finding]:
@@ -30,6 +29,11 @@ def obeys(trial: Trial) -> bool:
     its task. Checkers find nothing in code that does not parse, and that is no obedience.
     """
     return trial.last.parses and not any(finding.verdict == "violated" for finding in findings(trial).values())
+
+
+@functools.cache
+def _labels() -> Mapping[str, tuple[str, ...]]:
+    return {task.id: task.preferences for task in load_tasks()}
 
 
 @functools.cache
