@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
-from typing import Any
+from typing import Any, Self
 
 from agent.stacks import DEFAULT_STACKS, Stack
 from evals.metrics import value_of
@@ -59,6 +59,15 @@ class Difference:
     value: float
     low: float
     high: float
+
+    @classmethod
+    def over(cls, changes: Sequence[float]) -> Self:
+        """The mean of one change for each task.
+
+        Raises:
+            ValueError: without a task.
+        """
+        return cls(fmean(changes), *mean_interval(changes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,7 @@ def interaction(run: Run, regime: Regime, effect: Effect) -> Difference | None:
     if not both:
         return None
     # A difference of two changes goes from -2 to 2, twice as far as what the interval is for.
-    half = _difference([(optimized[task] - naive[task]) / 2 for task in both])
+    half = Difference.over([(optimized[task] - naive[task]) / 2 for task in both])
     return Difference(2 * half.value, 2 * half.low, 2 * half.high)
 
 
@@ -169,8 +178,8 @@ def _effect(run: Run, regime: Regime, factor: Factor, pairs: tuple[tuple[str, st
         factor=factor,
         pairs=pairs,
         tasks=len(valid),
-        strict=_difference(list(strict.values())),
-        valid=_difference(list(valid.values())),
+        strict=Difference.over(list(strict.values())),
+        valid=Difference.over(list(valid.values())),
         prompt_tokens=_ratio_of_prompts(sides),
         ttft=_ratio_of_times(sides),
         tokens_per_valid=_ratio_of_prices(sides),
@@ -224,10 +233,6 @@ def _ratio_of_times(sides: _Sides) -> RatioEstimate | None:
     return estimate_ratio(logarithms, ONE_SIDED) if logarithms else None
 
 
-def _difference(values: Sequence[float]) -> Difference:
-    return Difference(fmean(values), *mean_interval(values))
-
-
 def _ratio_of_prices(sides: _Sides) -> RatioEstimate | None:
     """The ratio of the tokens spent for each valid answer, failed and corrected ones included, with the jackknife's interval.
 
@@ -235,9 +240,10 @@ def _ratio_of_prices(sides: _Sides) -> RatioEstimate | None:
     one task after the other: Miller, Biometrika 61 (1974), with t quantiles for the pseudo-values of the logarithm. ``None`` where
     a stack has no valid answer, or none without one of the tasks.
     """
-    tasks = [task for task in sides[0][0] if all(task in before and task in after for before, after in sides)]
-    whole = _log_price_ratio(sides, tasks)
-    left_out = [_log_price_ratio(sides, [other for other in tasks if other != task]) for task in tasks]
+    bills = [(_bills(before), _bills(after)) for before, after in sides]
+    tasks = [task for task in bills[0][0] if all(task in before and task in after for before, after in bills)]
+    whole = _log_price_ratio(bills, tasks)
+    left_out = [_log_price_ratio(bills, [other for other in tasks if other != task]) for task in tasks]
     if whole is None or len(tasks) < 2:
         return None
     n = len(tasks)
@@ -248,13 +254,23 @@ def _ratio_of_prices(sides: _Sides) -> RatioEstimate | None:
     return RatioEstimate(math.exp(whole), math.exp(whole - reach), math.exp(whole + reach), n)
 
 
-def _log_price_ratio(sides: _Sides, tasks: Sequence[str]) -> float | None:
-    prices = [(_price(before, tasks), _price(after, tasks)) for before, after in sides]
+_Bills = dict[str, tuple[int, int]]
+"""For every task the tokens of all its trials, and how many of these are valid."""
+
+
+def _bills(tried: Mapping[str, Sequence[Trial]]) -> _Bills:
+    return {
+        task: (sum(trial.total_tokens for trial in trials), sum(trial.last.valid for trial in trials))
+        for task, trials in tried.items()
+    }
+
+
+def _log_price_ratio(bills: Sequence[tuple[_Bills, _Bills]], tasks: Sequence[str]) -> float | None:
+    prices = [(_price(before, tasks), _price(after, tasks)) for before, after in bills]
     logarithms = [math.log(second / first) for first, second in prices if first and second]
-    return fmean(logarithms) if len(logarithms) == len(sides) else None
+    return fmean(logarithms) if len(logarithms) == len(bills) else None
 
 
-def _price(trials: Mapping[str, Sequence[Trial]], tasks: Sequence[str]) -> float | None:
-    chosen = [trial for task in tasks for trial in trials[task]]
-    valid = sum(trial.last.valid for trial in chosen)
-    return sum(trial.total_tokens for trial in chosen) / valid if valid else None
+def _price(bills: _Bills, tasks: Sequence[str]) -> float | None:
+    valid = sum(bills[task][1] for task in tasks)
+    return sum(bills[task][0] for task in tasks) / valid if valid else None

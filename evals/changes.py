@@ -14,7 +14,7 @@ from evals.limits import JudgedMetric, Limit
 from evals.metrics import Metric, value_of
 from evals.paired import loss_bound, loss_p, mean_interval
 from evals.power import Spread, excludable_loss, flips_to_fail, tasks_to_exclude, what_settles
-from evals.ratios import estimate_ratio, signed_rank_p
+from evals.ratios import estimate_ratio, log_ratios, signed_rank_p
 from evals.run import Run
 from evals.schedule import Series
 from evals.stats import Goal, reached_by_task
@@ -205,7 +205,7 @@ def _time(pair: Matched, limit: Limit, series: Series) -> Change | None:
     both = [task for task in base if task in head]
     if not both:
         return None
-    logarithms = [math.log(head[task] / base[task]) for task in both]
+    logarithms = log_ratios(base, head)
     ratio, most, whole = estimate_ratio(logarithms, TIME_LEVEL), 1 + float(limit.share), len(both) == len(base) == len(head)
     return Change(
         limit=limit,

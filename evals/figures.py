@@ -13,7 +13,7 @@ from evals.changes import TIME_LEVEL, median_times
 from evals.distribution import percentile
 from evals.metrics import METRICS, Metric, completion_tokens, durations, prompt_tokens
 from evals.paired import mean_interval
-from evals.ratios import estimate_ratio
+from evals.ratios import estimate_ratio, log_ratios
 from evals.run import Run
 from evals.schedule import Series
 from evals.stats import Goal, Share, reached_by_task, valid_share
@@ -135,7 +135,7 @@ def time_figures(base: Run, head: Run, series: Series, *, one_session: bool) -> 
 def time_change(base: Run, head: Run, series: Series, metric: Metric) -> Change | None:
     """The ratio of a time over the tasks that both have one of; ``None`` without such a task."""
     before, now = (median_times(run, series, run.settings.tasks, metric) for run in (base, head))
-    logarithms = [math.log(now[task] / before[task]) for task in before if task in now]
+    logarithms = log_ratios(before, now)
     if not logarithms:
         return None
     ratio = estimate_ratio(logarithms, TIME_LEVEL)

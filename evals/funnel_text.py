@@ -30,7 +30,7 @@ def funnel_lines(run: Run, regime: Regime, width: int) -> list[str]:
 
 def _sentence(run: Run, series: list[Series]) -> list[str]:
     shares = {one: obeyed_share(run, one) for one in series}
-    told = (f"{one} {share.value:.0%} [{share.low:.0%}, {share.high:.0%}]" for one, share in shares.items() if share is not None)
+    told = (f"{one} {share}" for one, share in shares.items() if share is not None)
     tasks = max((share.tasks for share in shares.values() if share is not None), default=0)
     return [f"preferences obeyed where valid code could: {', '.join(told)} over {tasks} task{'' if tasks == 1 else 's'}"]
 

@@ -188,4 +188,4 @@ def _milliseconds(seconds: float | None) -> str:
 
 
 def _share(share: Share | None) -> str:
-    return _NOTHING if share is None else f"{share.value:.0%} [{share.low:.0%}, {share.high:.0%}]"
+    return _NOTHING if share is None else str(share)

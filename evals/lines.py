@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evals.paired import student_reach
 from evals.stats import CONFIDENCE
+
+ONE_SIDED_CONFIDENCE = 1 - (1 - CONFIDENCE) / 2
+"""That of each end of a two-sided interval at :data:`evals.stats.CONFIDENCE`."""
 
 Sign = Literal[-1, 0, 1]
 """What is shown of a difference: below zero, neither, above zero."""
@@ -81,7 +85,7 @@ def mean_estimate(values: Sequence[float]) -> Estimate:
     if not values:
         raise ValueError("no mean without a task")
     mean = math.fsum(values) / len(values)
-    reach = quantile(len(values)) * math.sqrt(_covariance(values, values) / len(values)) if len(values) > 1 else math.inf
+    reach = student_reach(values, ONE_SIDED_CONFIDENCE) if len(values) > 1 else math.inf
     return Estimate(mean, mean - reach, mean + reach, len(values))
 
 
@@ -113,7 +117,7 @@ def quantile(tasks: int) -> float:
     """Student's t for the mean of so many tasks, two-sided at :data:`evals.stats.CONFIDENCE`."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(tasks - 1, 1 - (1 - CONFIDENCE) / 2))
+    return float(stdtrit(tasks - 1, ONE_SIDED_CONFIDENCE))
 
 
 _Quadratic = tuple[float, float, float]

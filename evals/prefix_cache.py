@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
 from evals.ablation import FACTORS, ONE_SIDED, Difference, pairs_of, stacks_of
+from evals.changes import median_times
 from evals.grid import Grid, grid_lines
-from evals.metrics import value_of
-from evals.paired import mean_interval
-from evals.ratios import RatioEstimate, estimate_ratio, ratio_text
+from evals.ratios import RatioEstimate, estimate_ratio, log_ratios, ratio_text
 from evals.run import Run
 from evals.schedule import REGIMES, Regime, Series
 from evals.trials import Trial, by_task
@@ -72,12 +70,17 @@ def prefix_cache_lines(run: Run, width: int) -> list[str]:
 
 
 def _use(run: Run, stack: str) -> CacheUse:
-    warm, cold = (_answered(run, stack, regime) for regime in ("warm", "cold"))
-    seconds = [_median_ttfts(tried) for tried in (warm, cold)]
-    p50 = [median(values.values()) if values else None for values in seconds]
-    shares = [_share_of(_shares(tried)) for tried in (warm, cold)]
-    unmeasured = tuple(regime for regime in REGIMES if not _answered(run, stack, regime))
-    return CacheUse(stack, shares[0], shares[1], p50[0], p50[1], _ratio(seconds[1], seconds[0]), unmeasured)
+    answered = {regime: _answered(run, stack, regime) for regime in REGIMES}
+    seconds = {regime: _median_ttfts(run, stack, regime) for regime in REGIMES}
+    return CacheUse(
+        stack,
+        warm=_mean(_shares(answered["warm"])),
+        cold=_mean(_shares(answered["cold"])),
+        warm_ttft=_middle(seconds["warm"]),
+        cold_ttft=_middle(seconds["cold"]),
+        ratio=_ratio(seconds["cold"], seconds["warm"]),
+        unmeasured=tuple(regime for regime in REGIMES if not answered[regime]),
+    )
 
 
 def _place(run: Run, last: str, static: str) -> ContractPlace | None:
@@ -86,8 +89,9 @@ def _place(run: Run, last: str, static: str) -> ContractPlace | None:
         return None
     first, second = _shares(before), _shares(after)
     changes = [second[task] - first[task] for task in first if task in second]
-    share = Difference(fmean(changes), *mean_interval(changes)) if changes else None
-    return ContractPlace(last, static, share, _ratio(_median_ttfts(before), _median_ttfts(after)))
+    share = Difference.over(changes) if changes else None
+    ttfts = (_median_ttfts(run, stack, "warm") for stack in (last, static))
+    return ContractPlace(last, static, share, _ratio(*ttfts))
 
 
 def _answered(run: Run, stack: str, regime: Regime) -> dict[str, list[Trial]]:
@@ -105,17 +109,20 @@ def _shares(tried: Mapping[str, Sequence[Trial]]) -> dict[str, float]:
     return found
 
 
-def _share_of(shares: Mapping[str, float]) -> float | None:
-    return fmean(shares.values()) if shares else None
+def _mean(values: Mapping[str, float]) -> float | None:
+    return fmean(values.values()) if values else None
 
 
-def _median_ttfts(tried: Mapping[str, Sequence[Trial]]) -> dict[str, float]:
-    seconds = {task: [seen for trial in trials if (seen := value_of(trial, "ttft"))] for task, trials in tried.items()}
-    return {task: median(values) for task, values in seconds.items() if values}
+def _middle(values: Mapping[str, float]) -> float | None:
+    return median(values.values()) if values else None
+
+
+def _median_ttfts(run: Run, stack: str, regime: Regime) -> dict[str, float]:
+    return median_times(run, Series(stack, regime), run.settings.tasks, "ttft")
 
 
 def _ratio(before: Mapping[str, float], after: Mapping[str, float]) -> RatioEstimate | None:
-    logarithms = [math.log(after[task] / before[task]) for task in before if task in after]
+    logarithms = log_ratios(before, after)
     return estimate_ratio(logarithms, ONE_SIDED) if logarithms else None
 
 

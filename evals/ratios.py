@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -25,6 +25,11 @@ class RatioEstimate:
     low: float
     high: float
     tasks: int
+
+
+def log_ratios(before: Mapping[str, float], after: Mapping[str, float]) -> list[float]:
+    """The logarithm of after divided by before, for every task that both have."""
+    return [math.log(after[task] / before[task]) for task in before if task in after]
 
 
 def signed_rank_p(values: Sequence[float], centre: float = 0.0) -> float:

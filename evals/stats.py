@@ -50,6 +50,10 @@ class Share:
     tasks: int
     epochs: int
 
+    def __str__(self) -> str:
+        """The share with its interval, in percent."""
+        return f"{self.value:.0%} [{self.low:.0%}, {self.high:.0%}]"
+
 
 def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The exact two-sided interval for a binomial share.
