@@ -50,6 +50,11 @@ class Settings:
         return tuple(Series(stack, regime) for regime in self.regimes for stack in self.stacks)
 
     @property
+    def embedding_seconds(self) -> float:
+        """How long one embedding may take."""
+        return min(60.0, self.deadline)
+
+    @property
     def faults_allowed(self) -> int:
         """How many trials of the session may end in a fault: the budget's share of all, but at least two."""
         return max(2, int(self.fault_budget * len(self.series) * len(self.tasks) * self.epochs * len(self.arms)))

@@ -147,5 +147,4 @@ def _stores(
     """The memories that the stacks ask, seeded, the small ones first."""
     if embedder is None:
         return {}
-    seconds = min(60.0, settings.deadline)
-    return {size: opened.enter_context(open_store(size, embedder, seconds, tell)) for size in _sizes(stacks)}
+    return {size: opened.enter_context(open_store(size, embedder, settings.embedding_seconds, tell)) for size in _sizes(stacks)}

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.mem0_store import Mem0Store, MemorySettings, open_memory
-from agent.model import OpenAIModel, Timeouts
+from agent.model import OpenAIModel
 from agent.targets.embedder import Embedder
 from agent.targets.target import Target, open_embedder, shield_loopback_from_proxies
 from evals.measurer import USER_ID
 from evals.memory.report import Told
 from evals.opening import open_served
 from evals.settings import Settings
+from evals.subject import open_model
 from fixtures.data import load_preferences
 
 
@@ -45,7 +46,7 @@ class Bench:
         Raises:
             MemoryStoreError: when it cannot be opened.
         """
-        seconds = min(60.0, self.settings.deadline)
+        seconds = self.settings.embedding_seconds
         return contextlib.closing(open_memory(MemorySettings(folder, embedder=self.embedder, embedding_seconds=seconds)))
 
     @contextlib.contextmanager
@@ -65,12 +66,9 @@ class Bench:
         with tempfile.TemporaryDirectory(prefix="evals-memory-", ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
-    @contextlib.contextmanager
-    def model(self) -> Iterator[OpenAIModel]:
-        """The target's model."""
-        timeouts = Timeouts(read=self.settings.deadline, deadline=self.settings.deadline)
-        with OpenAIModel(self.target.base_url, self.target.model, api_key=self.target.api_key, timeouts=timeouts) as model:
-            yield model
+    def model(self) -> OpenAIModel:
+        """The target's model; close it, or use it in a ``with`` block."""
+        return open_model(self.settings, self.target)
 
 
 @contextlib.contextmanager
