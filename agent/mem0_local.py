@@ -157,6 +157,7 @@ class _Embeddings:
 
     @contextlib.contextmanager
     def at_once(self, texts: Sequence[str]) -> Iterator[None]:
+        """Embed the texts in one request; within the block, each is embedded already."""
         self._known = dict(zip(texts, self._model.embed_batch(texts), strict=True))
         try:
             yield

@@ -6,12 +6,10 @@ For the servers see ``test_memory_servers.py``.
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -91,15 +89,6 @@ def taught(store: Mem0Store, user: str) -> Mem0Store:
     for preference in PREFERENCES:
         store.remember(preference, user)
     return store
-
-
-@pytest.fixture
-def leftovers_collected() -> Iterator[None]:
-    """Qdrant's lock file and Mem0's socket, which both leave to the collector when opening fails, go without their warning."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def _open(folder: Path, embedder: Embedder) -> contextlib.closing[Mem0Store]:

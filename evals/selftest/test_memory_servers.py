@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,15 +56,6 @@ def platform() -> Iterator[Platform]:
 def hosted(tmp_path: Path, platform: Platform) -> MemorySettings:
     """The settings for memory on that platform."""
     return MemorySettings(tmp_path / "hosted", "platform", api_key="key", host=platform.server.url)
-
-
-@pytest.fixture
-def leftovers_collected() -> Iterator[None]:
-    """Qdrant's lock file and Mem0's socket, which both leave to the collector when opening fails, go without their warning."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def _open(settings: MemorySettings) -> contextlib.closing[Mem0Store]:
