@@ -12,7 +12,7 @@ from evals.grid import Grid
 from evals.metrics import Metric
 from evals.pertask import TaskFigures, TaskRow
 from evals.schedule import Series
-from evals.stats import Goal, Share
+from evals.stats import Share
 
 _NOTHING = "-"
 _TIMES: dict[Metric, str] = {"ttft": "TTFT", "decode": "decode", "latency": "latency", "retrieval": "memory look-up"}
@@ -89,13 +89,7 @@ def _number(count: int, noun: str) -> str:
 
 
 def _share_row(figure: ShareFigure) -> tuple[str, ...]:
-    return _goal(figure.goal), _share(figure.base), _share(figure.head), _points(figure.change)
-
-
-def _goal(goal: Goal) -> str:
-    if goal.obeys:
-        return "obeyed"
-    return f"{'valid' if goal.rung == 'schema-valid' else goal.rung} at first try" if goal.first_try else goal.rung
+    return str(figure.goal), _share(figure.base), _share(figure.head), _points(figure.change)
 
 
 def _share(share: Share | None) -> str:

@@ -23,6 +23,30 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
+def median_interval(values: Sequence[float], confidence: float) -> tuple[float, float] | None:
+    """The exact two-sided interval for the median of what independent values were drawn from: two of the values, in order as far
+    from both ends as the confidence allows. ``None`` where even the least and the greatest one do not reach it, for 95 % with fewer
+    than six values.
+
+    W. R. Thompson, Annals of Mathematical Statistics 7 (1936), page 122: how many values lie below the median is binomial.
+
+    Raises:
+        ValueError: unless 0 < confidence < 1.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1; this is {confidence}")
+    n, tail, below, left_out = len(values), (1 - confidence) / 2, 0.0, -1
+    for successes in range(n):
+        below += math.exp(math.lgamma(n + 1) - math.lgamma(successes + 1) - math.lgamma(n - successes + 1) - n * math.log(2))
+        if below > tail:
+            break
+        left_out = successes
+    if left_out < 0:
+        return None
+    ordered = sorted(values)
+    return ordered[left_out], ordered[n - 1 - left_out]
+
+
 def summarize(values: Sequence[float]) -> dict[str, object]:
     """The values in order of measurement, with their minimum, median, 95th percentile and maximum (``None`` without values)."""
     if not values:

@@ -24,6 +24,12 @@ class Goal:
     first_try: bool = False
     obeys: bool = False
 
+    def __str__(self) -> str:
+        """What it is called in tables."""
+        if self.obeys:
+            return "obeyed"
+        return f"{'valid' if self.rung == 'schema-valid' else self.rung} at first try" if self.first_try else self.rung
+
     def reached(self, trial: Trial, *, excused: bool = False) -> bool:
         """Whether a trial without a fault reached it; with ``excused`` also when something else than the model kept it from
         that (:data:`agent.errors.NO_FAULT_OF_THE_MODEL`), so that nobody knows whether it would have.
