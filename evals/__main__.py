@@ -191,18 +191,22 @@ def _show(options: argparse.Namespace) -> int:
     from evals.likeness import mend
     from evals.names import find_file
     from evals.runs import load_run
-    from evals.summary import summary_lines
+    from evals.summary import summary_blocks
+    from evals.terminal import write_blocks
 
     run = load_run(find_file(options.name, options.storage))
     judged = judge_run(run, load_limits(options.limits))
-    print("\n".join(map(printable, summary_lines(run, judged, _width(), resume_command=mend(run)))))
+    blocks = summary_blocks(run, judged, _width(), resume_command=mend(run))
+    write_blocks(blocks, sys.stdout, _width())
     return EXIT_OK
 
 
 def _compare(options: argparse.Namespace) -> int:
     from evals.comparison import compare
-    from evals.comparison_text import comparison_lines, comparison_markdown
+    from evals.comparison_text import comparison_blocks, comparison_markdown
+    from evals.grid import wrapped
     from evals.likeness import default_changed
+    from evals.terminal import write_blocks
 
     base, head = _pair(options)
     comparison = compare(base, head, options.changed or default_changed(head))
@@ -211,7 +215,7 @@ def _compare(options: argparse.Namespace) -> int:
     elif options.format == "markdown":
         print(comparison_markdown(comparison))
     else:
-        print("\n".join(comparison_lines(comparison, _width())))
+        write_blocks(wrapped(comparison_blocks(comparison), _width()), sys.stdout, _width())
     return EXIT_OK
 
 
@@ -228,18 +232,22 @@ def _gate(options: argparse.Namespace) -> int:
     except Exception as error:
         # A crash must not end with 1, which says FAIL.
         verdict = invalid([f"the suite has a fault of its own, {type(error).__name__}: {error}. Next: report it with both files"])
-    print(_shown(verdict, options.format))
+    _print_verdict(verdict, options.format)
     if verdict.verdict == "INCONCLUSIVE" and options.inconclusive:
         return EXIT_OK if options.inconclusive == "pass" else EXIT_FAIL
     return verdict.exit_code
 
 
-def _shown(verdict: Verdict, form: str) -> str:
-    from evals.verdict_text import verdict_lines, verdict_markdown
+def _print_verdict(verdict: Verdict, form: str) -> None:
+    from evals.terminal import write_blocks
+    from evals.verdict_text import verdict_blocks, verdict_markdown
 
     if form == "json":
-        return json.dumps(verdict.to_dict(), indent=2, allow_nan=False)
-    return verdict_markdown(verdict) if form == "markdown" else "\n".join(verdict_lines(verdict))
+        print(json.dumps(verdict.to_dict(), indent=2, allow_nan=False))
+    elif form == "markdown":
+        print(verdict_markdown(verdict))
+    else:
+        write_blocks(verdict_blocks(verdict), sys.stdout, _width())
 
 
 def _bless(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.printable import one_line
 from evals.ablation import Difference, Effect, effects, ends, interaction
-from evals.grid import Grid, grid_lines
+from evals.grid import Block, Grid
 from evals.ratios import ratio_text
 from evals.run import Run
 from evals.schedule import Regime, balances
@@ -16,24 +16,23 @@ _WIDE = 120
 """Characters that shares and costs side by side need."""
 
 
-def ablation_lines(run: Run, regime: Regime, width: int) -> list[str]:
-    """What each ingredient changed in one regime of a run; nothing where no two of its stacks differ in one ingredient alone."""
+def ablation_blocks(run: Run, regime: Regime, width: int) -> list[Block]:
+    """What each ingredient changed in one regime of a run; nothing where no two of its stacks differ in one ingredient alone.
+
+    Shares and costs stand side by side where ``width`` characters are enough, or else below each other.
+    """
     found = effects(run, regime)
     if not found:
         return []
     rows = [row for effect in found for row in _rows(run, regime, effect)]
-    return [sentence(found, regime), "", *_table(rows, width), *_notes(run, regime, found)]
+    return [sentence(found, regime), "", *_tables(rows, width), *_notes(run, regime, found)]
 
 
-def _table(rows: list[tuple[str, ...]], width: int) -> list[str]:
+def _tables(rows: list[tuple[str, ...]], width: int) -> list[Block]:
     if width >= _WIDE:
-        return grid_lines(Grid((_LABEL, *_SHARES, *_COSTS), tuple(rows)), width)
+        return [Grid((_LABEL, *_SHARES, *_COSTS), tuple(rows))]
     shares, costs = ([(label, *cells[part]) for label, *cells in rows] for part in (slice(2), slice(2, None)))
-    return [
-        *grid_lines(Grid((_LABEL, *_SHARES), tuple(shares)), width),
-        "",
-        *grid_lines(Grid((_LABEL, *_COSTS), tuple(costs)), width),
-    ]
+    return [Grid((_LABEL, *_SHARES), tuple(shares)), "", Grid((_LABEL, *_COSTS), tuple(costs))]
 
 
 def sentence(found: list[Effect], regime: Regime) -> str:

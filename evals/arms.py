@@ -16,6 +16,7 @@ from agent.targets.target import Target, open_embedder, shield_loopback_from_pro
 from evals.arm_client import AgentTree, ArmProcess, RemoteMeasurer, arm_process
 from evals.fingerprint import AGENT_ROOT, Fingerprint
 from evals.floors import judge_run
+from evals.grid import Block
 from evals.journal import Journal, new_run_id, resume_command
 from evals.limits import Limits
 from evals.live import LiveRun
@@ -28,7 +29,7 @@ from evals.served import server_root
 from evals.settings import Settings
 from evals.stores import Tell, silent
 from evals.subject import Place
-from evals.summary import summary_lines
+from evals.summary import summary_blocks
 from evals.trials import Trial
 from evals.worktree import worktree
 
@@ -124,16 +125,16 @@ class Arms:
         parts = {PARTS[name]: run.result() for name, run in self.by_name.items()}
         return {part: saved_part(run, _judgements(run, limits)) for part, run in parts.items()}
 
-    def summary(self, limits: Limits, width: int) -> list[str]:
-        """The summary of every run, and which arm is which."""
+    def summary(self, limits: Limits, width: int) -> list[Block]:
+        """The summary of every run, and which arm is which; ``width`` chooses the layout of what is wide."""
         if self.base is None:
             return self._summary_of(self.head, limits, width)
         parts = [("", f"{name}:", *self._summary_of(run, limits, width)) for name, run in self.by_name.items()]
         return [f"A/B: {self.title}", *itertools.chain(*parts)]
 
-    def _summary_of(self, run: LiveRun, limits: Limits, width: int) -> list[str]:
+    def _summary_of(self, run: LiveRun, limits: Limits, width: int) -> list[Block]:
         result = run.result()
-        return summary_lines(result, judge_run(result, limits), width, resume_command=self.next_command)
+        return summary_blocks(result, judge_run(result, limits), width, resume_command=self.next_command)
 
 
 @contextlib.contextmanager

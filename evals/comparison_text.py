@@ -1,15 +1,14 @@
-"""The comparison of two runs as people read it: plain text for a terminal, Markdown for a pull request."""
+"""The comparison of two runs as people read it: blocks for a terminal, Markdown for a pull request."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from agent.printable import one_line
 from evals.comparison import Comparison, SeriesComparison
 from evals.comparison_grids import flip_grids, series_grid, sides_grid, steady_sentence, task_grid
 from evals.figures import NO_COMMON_TASK
-from evals.grid import folded_markdown, grid_lines, grid_markdown, markdown_text
+from evals.grid import Block, folded_markdown, grid_markdown, markdown_text
 from evals.likeness import Differences
 
 _MOST = 8
@@ -24,17 +23,17 @@ _HOW_TO_READ = (
 )
 
 
-def comparison_lines(comparison: Comparison, width: int) -> list[str]:
-    """The whole comparison as plain lines of at most ``width`` characters, but for words that are longer."""
+def comparison_blocks(comparison: Comparison) -> list[Block]:
+    """The whole comparison."""
     return [
-        *grid_lines(sides_grid(comparison), width),
-        *_blocks(_obstacle_lines(comparison, width)),
-        *_blocks(line for title, found in _between(comparison.between) for line in _listed(f"{title}:", found, width)),
-        *_blocks(line for note in _notes(comparison) for line in _wrapped(note, width)),
-        *(line for series in comparison.series for line in ("", *grid_lines(series_grid(series), width))),
-        *(line for series in comparison.series for line in _flip_lines(series, width)),
-        *(line for series in comparison.series for line in _task_lines(series, width)),
-        *_blocks(_wrapped(_HOW_TO_READ, width) if comparison.series else []),
+        sides_grid(comparison),
+        *_apart(_listed(_UNLIKE, comparison.obstacles) if comparison.obstacles else []),
+        *_apart([line for title, found in _between(comparison.between) for line in _listed(f"{title}:", found)]),
+        *_apart([one_line(note) for note in _notes(comparison)]),
+        *(block for series in comparison.series for block in ("", series_grid(series))),
+        *(block for series in comparison.series for block in _flip_blocks(series)),
+        *(block for series in comparison.series for block in _task_blocks(series)),
+        *_apart([_HOW_TO_READ] if comparison.series else []),
     ]
 
 
@@ -88,41 +87,26 @@ def _change_notes(series: SeriesComparison) -> Iterator[str]:
         yield f"{name}: changes are over the {both} tasks that both have, the figures of each side over all its own: {sides}."
 
 
-# Plain text
+# Blocks
 
 
-def _blocks(lines: Iterable[str]) -> list[str]:
+def _apart(lines: Sequence[str]) -> list[str]:
     """Lines with an empty one before them, if there are any."""
-    found = list(lines)
-    return ["", *found] if found else []
+    return ["", *lines] if lines else []
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        one_line(text), width, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False
-    ) or [""]
+def _listed(title: str, found: Sequence[str]) -> list[str]:
+    return [title, *(f"  {one_line(one)}" for one in _shown(found))]
 
 
-def _listed(title: str, found: Sequence[str], width: int) -> Iterator[str]:
-    yield from _wrapped(title, width)
-    for one in _shown(found):
-        yield from _wrapped(one, width, "  ")
-
-
-def _obstacle_lines(comparison: Comparison, width: int) -> Iterator[str]:
-    if comparison.obstacles:
-        yield from _listed(_UNLIKE, comparison.obstacles, width)
-
-
-def _flip_lines(series: SeriesComparison, width: int) -> Iterator[str]:
-    yield from _blocks(filter(None, [steady_sentence(series)]))
+def _flip_blocks(series: SeriesComparison) -> Iterator[Block]:
+    yield from _apart(list(filter(None, [steady_sentence(series)])))
     for title, grid in flip_grids(series).items():
-        yield from ("", title, *grid_lines(grid, width))
+        yield from ("", title, grid)
 
 
-def _task_lines(series: SeriesComparison, width: int) -> list[str]:
-    title = f"{series.series}, every task: BASE > HEAD"
-    return ["", title, *grid_lines(task_grid(series), width)] if series.tasks else []
+def _task_blocks(series: SeriesComparison) -> list[Block]:
+    return ["", f"{series.series}, every task: BASE > HEAD", task_grid(series)] if series.tasks else []
 
 
 # Markdown

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from agent.printable import one_line
 from evals.funnel import Funnel, Violation, funnels, obeyed_share, violations
-from evals.grid import Grid, grid_lines
+from evals.grid import Block, Grid
 from evals.run import Run
 from evals.schedule import Regime, Series
 
@@ -16,7 +16,7 @@ MOST_STACKS = 2
 _COLUMNS = ("asked for in n answers", "n", "stored", "retrieved at 5", "in prompt", "applicable", "obeyed")
 
 
-def funnel_lines(run: Run, regime: Regime, width: int) -> list[str]:
+def funnel_blocks(run: Run, regime: Regime) -> list[Block]:
     """Whether the code obeys, in one regime: a sentence, the funnel of every stack, and one violation of each preference."""
     if len(run.settings.stacks) > MOST_STACKS:
         return []
@@ -24,7 +24,7 @@ def funnel_lines(run: Run, regime: Regime, width: int) -> list[str]:
     found = {one: funnels(run, one) for one in series}
     if not any(funnel.applicable for rows in found.values() for funnel in rows):
         return []
-    tables = [line for one, rows in found.items() for line in _table(one, rows, width)]
+    tables = [block for one, rows in found.items() for block in ("", _table(one, rows))]
     return [*_sentence(run, series), *tables, *_examples(violation for one in series for violation in violations(run, one))]
 
 
@@ -35,9 +35,9 @@ def _sentence(run: Run, series: list[Series]) -> list[str]:
     return [f"preferences obeyed where valid code could: {', '.join(told)} over {tasks} task{'' if tasks == 1 else 's'}"]
 
 
-def _table(series: Series, rows: list[Funnel], width: int) -> list[str]:
+def _table(series: Series, rows: list[Funnel]) -> Grid:
     cells = tuple((row.preference, *map(_number, _stages(row))) for row in rows)
-    return ["", *grid_lines(Grid((f"{series}, {_COLUMNS[0]}", *_COLUMNS[1:]), cells), width)]
+    return Grid((f"{series}, {_COLUMNS[0]}", *_COLUMNS[1:]), cells)
 
 
 def _stages(row: Funnel) -> tuple[int | None, ...]:

@@ -1,13 +1,20 @@
-"""Grids: tables that are printed as plain text or as Markdown. Nothing in a cell can break out of it or command a terminal."""
+"""Blocks: the paragraphs and tables of what is told, as plain text or as Markdown. Nothing in a cell can break out of it or command
+a terminal.
+"""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-from agent.printable import one_line
+from agent.printable import one_line, printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _LONG = 12
 """A Markdown table of more rows is folded away."""
@@ -27,9 +34,41 @@ class Grid:
     texts: Collection[int] = (0,)
 
 
+Block: TypeAlias = str | Grid
+"""A paragraph, which is one line of text however long it is, or a table; an empty paragraph parts what stands around it."""
+
+
+def paragraph(text: str) -> str:
+    """A paragraph as one printable line; the spaces in it stay, its indent above all."""
+    return "".join(" " if character.isspace() else character for character in printable(text))
+
+
+def block_lines(blocks: Iterable[Block], width: int) -> list[str]:
+    """The blocks as plain lines, those of a table of at most ``width`` characters."""
+    return [line for block in blocks for line in (grid_lines(block, width) if isinstance(block, Grid) else [paragraph(block)])]
+
+
+def wrapped(blocks: Iterable[Block], width: int) -> list[Block]:
+    """The blocks with their paragraphs wrapped to ``width`` characters, but for longer words; an indent is that of every line."""
+    return [line for block in blocks for line in ([block] if isinstance(block, Grid) else _wrapped(block, width))]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    return textwrap.wrap(one_line(text), width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False) or [""]
+
+
 def grid_lines(grid: Grid, width: int) -> list[str]:
     """The grid as plain lines of at most ``width`` characters; long cells are wrapped."""
     from rich.console import Console
+
+    printed = io.StringIO()
+    Console(file=printed, force_terminal=False, width=width, color_system=None).print(grid_table(grid))
+    return [line.rstrip() for line in printed.getvalue().splitlines()]
+
+
+def grid_table(grid: Grid) -> Table:
+    """The grid as a table of rich."""
     from rich.table import Table
     from rich.text import Text
 
@@ -38,9 +77,7 @@ def grid_lines(grid: Grid, width: int) -> list[str]:
         table.add_column(Text(one_line(title)), justify="left" if place in grid.texts else "right", overflow="fold")
     for row in grid.rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
-    printed = io.StringIO()
-    Console(file=printed, width=width, color_system=None).print(table)
-    return [line.rstrip() for line in printed.getvalue().splitlines()]
+    return table
 
 
 def grid_markdown(grid: Grid) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evals.grid import Grid, grid_lines
+from evals.grid import Block, Grid
 from evals.growth import AXES, NAIVE, OPTIMIZED, Axis, Curve, Point, break_even, curves, place_of, points, slope, trained_length
 from evals.lines import Crossing, Estimate
 from evals.run import Run
@@ -19,20 +19,20 @@ _TITLES: dict[Axis, str] = {"turns": "turns of history", "memories": "stored mem
 _PER_THOUSAND = 1_000
 
 
-def growth_lines(run: Run, width: int) -> list[str]:
-    """The growth of a run as lines, its tables at most ``width`` characters wide where they can be."""
-    tables = [line for axis in AXES for regime in run.settings.regimes for line in _table(run, axis, regime, width)]
+def growth_blocks(run: Run) -> list[Block]:
+    """The growth of a run: its tables, and what follows from them."""
+    tables = [block for axis in AXES for regime in run.settings.regimes for block in _table(run, axis, regime)]
     return [*tables, "", *_ends(run), *_marks(run), *_sentences(run), *_method(run)]
 
 
-def _table(run: Run, axis: Axis, regime: Regime, width: int) -> list[str]:
+def _table(run: Run, axis: Axis, regime: Regime) -> list[Block]:
     shown = points(run, axis, regime)
     if not shown:
         return []
     columns = ("stack", axis, "prompt tokens", "TTFT", "look-up", "valid", "first token after")
     longest = max((point.first_token or 0.0 for point in shown), default=0.0)
     rows = tuple(_row(point, longest) for point in shown)
-    return ["", f"{_TITLES[axis]}, {regime} prefix cache", *grid_lines(Grid(columns, rows, texts=(0, 6)), width)]
+    return ["", f"{_TITLES[axis]}, {regime} prefix cache", Grid(columns, rows, texts=(0, 6))]
 
 
 def _row(point: Point, longest: float) -> tuple[str, ...]:

@@ -212,18 +212,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if state.arms is not None and state.arms.measured:
         _write_summary(terminalreporter, config, state, state.arms)
     if state.gate is not None and state.gate.verdict is not None:
-        from evals.verdict_text import verdict_lines
+        from evals.terminal import write_section
+        from evals.verdict_text import verdict_blocks
 
         terminalreporter.section("verdict")
-        terminalreporter.write_line("\n".join(verdict_lines(state.gate.verdict)))
+        write_section(terminalreporter, verdict_blocks(state.gate.verdict))
 
 
 def _write_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config, state: _State, arms: Arms) -> None:
     from evals.saving import saved_file, why_unsaved
+    from evals.terminal import write_section
 
     terminalreporter.section("evals")
-    for line in arms.summary(state.limits, terminalreporter._tw.fullwidth):
-        terminalreporter.write_line(line)
+    blocks = arms.summary(state.limits, terminalreporter._tw.fullwidth)
+    write_section(terminalreporter, blocks)
     saved = saved_file(config)
     where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
     journals = ", ".join(_relative(run.journal.file) for run in arms.runs)

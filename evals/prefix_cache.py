@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 from evals.ablation import FACTORS, ONE_SIDED, Difference, pairs_of, stacks_of
 from evals.changes import median_times
-from evals.grid import Grid, grid_lines
+from evals.grid import Block, Grid
 from evals.ratios import RatioEstimate, estimate_ratio, log_ratios, ratio_text
 from evals.run import Run
 from evals.schedule import REGIMES, Regime, Series
@@ -60,13 +60,13 @@ def contract_places(run: Run) -> list[ContractPlace]:
     return [place for place in found if place is not None]
 
 
-def prefix_cache_lines(run: Run, width: int) -> list[str]:
+def prefix_cache_blocks(run: Run) -> list[Block]:
     """The table of a run that measured both regimes, with its sentences; nothing for another run."""
     if len(run.settings.regimes) < 2:
         return []
     uses = cache_use(run)
     grid = Grid(_COLUMNS, tuple((use.stack, *_cells(use)) for use in uses))
-    return [*map(_sentence, contract_places(run)), *grid_lines(grid, width), *_notes(run, uses)]
+    return [*map(_sentence, contract_places(run)), grid, *_notes(run, uses)]
 
 
 def _use(run: Run, stack: str) -> CacheUse:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from agent.stacks import DEFAULT_STACKS
-from evals.grid import Grid, grid_lines
+from evals.grid import Block, Grid
 from evals.metrics import durations, prompt_tokens
 from evals.run import Run
 from evals.schedule import ARTICLE, Series
@@ -30,7 +30,7 @@ PUBLISHED = {"naive": Published(407, 0.374, 6.95, 0, 3), "optimized": Published(
 PUBLISHED_MODEL, PUBLISHED_SERVER = "gemma3:4b", "ollama"
 
 
-def published_lines(run: Run, width: int) -> list[str]:
+def published_blocks(run: Run) -> list[Block]:
     """The published table beside the run's, and what cannot be compared; nothing for a run of another suite or other stacks."""
     if run.settings.suite != ARTICLE or not set(DEFAULT_STACKS) <= set(run.settings.stacks):
         return []
@@ -39,7 +39,7 @@ def published_lines(run: Run, width: int) -> list[str]:
         return []
     columns = ("", *(f"{stack}, {whose}" for whose in ("published", "here") for stack in DEFAULT_STACKS))
     rows = [(title, *map(show, PUBLISHED.values()), *map(seen, trials.values())) for title, show, seen in _ROWS]
-    return [_sentence(trials), *grid_lines(Grid(columns, tuple(rows)), width), *_not_comparable(run)]
+    return [_sentence(trials), Grid(columns, tuple(rows)), *_not_comparable(run)]
 
 
 _Row = tuple[str, Callable[[Published], str], Callable[[Sequence[Trial]], str]]

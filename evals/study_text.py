@@ -4,24 +4,27 @@ growth.
 
 from __future__ import annotations
 
-from evals.ablation_text import ablation_lines
-from evals.funnel_text import funnel_lines
-from evals.growth_text import growth_lines
-from evals.prefix_cache import prefix_cache_lines
-from evals.published import published_lines
+from evals.ablation_text import ablation_blocks
+from evals.funnel_text import funnel_blocks
+from evals.grid import Block
+from evals.growth_text import growth_blocks
+from evals.prefix_cache import prefix_cache_blocks
+from evals.published import published_blocks
 from evals.run import Run
 from evals.studies import GROWTH
 
 
-def study_lines(run: Run, width: int) -> list[list[str]]:
-    """For every question that the run can answer its lines: the finding in a sentence, and the table it follows from."""
+def study_blocks(run: Run, width: int) -> list[list[Block]]:
+    """For every question that the run can answer its blocks: the finding in a sentence, and the table it follows from; ``width``
+    chooses a layout.
+    """
     if run.settings.study == GROWTH:
-        return [growth_lines(run, width)]
+        return [growth_blocks(run)]
     regimes = run.settings.regimes
     found = [
-        published_lines(run, width),
-        *(funnel_lines(run, regime, width) for regime in regimes),
-        *(ablation_lines(run, regime, width) for regime in regimes),
-        prefix_cache_lines(run, width),
+        published_blocks(run),
+        *(funnel_blocks(run, regime) for regime in regimes),
+        *(ablation_blocks(run, regime, width) for regime in regimes),
+        prefix_cache_blocks(run),
     ]
-    return [lines for lines in found if lines]
+    return [blocks for blocks in found if blocks]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from agent.errors import CAUSES, Cause
 from evals.distribution import percentile
 from evals.floors import Judgement
-from evals.grid import Grid, grid_lines
+from evals.grid import Block, Grid
 from evals.ladder import Outcome
 from evals.latency import LatencySplit, split_latency
 from evals.metrics import (
@@ -26,11 +24,8 @@ from evals.obeyed import obeys
 from evals.run import Run
 from evals.schedule import Regime, Series
 from evals.studies import GROWTH
-from evals.study_text import study_lines
+from evals.study_text import study_blocks
 from evals.trials import Trial
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _NOTHING = "-"
 MOST_SIDE_BY_SIDE = 2
@@ -113,13 +108,11 @@ ROWS = (
 )
 
 
-def summary_lines(run: Run, judgements: Mapping[Series, Judgement], width: int, *, resume_command: str) -> list[str]:
-    """The whole summary as plain lines, its tables at most ``width`` characters wide where they can be. ``resume_command`` is what
-    goes on with an incomplete run.
-    """
+def summary_blocks(run: Run, judgements: Mapping[Series, Judgement], width: int, *, resume_command: str) -> list[Block]:
+    """The summary; ``width`` chooses the layout of what is wide, and ``resume_command`` is what goes on with an incomplete run."""
     regimes = () if run.settings.study == GROWTH else run.settings.regimes
-    by_regime = [line for regime in regimes for line in ("", *_regime_lines(run, regime, width))]
-    studies = [line for study in study_lines(run, width) for line in ("", *study)]
+    by_regime = [block for regime in regimes for block in ("", *_regime_blocks(run, regime, width))]
+    studies = [block for study in study_blocks(run, width) for block in ("", *study)]
     verdicts = [] if run.missing else _verdicts(judgements)
     return [f"target: {run.header.target}", *by_regime, *studies, "", *verdicts, *summary_notes(run, resume_command)]
 
@@ -135,20 +128,21 @@ def _verdicts(judgements: Mapping[Series, Judgement]) -> list[str]:
     return [*lines, f"{without} {'other ' if lines else ''}series are NOT JUDGED"] if without else lines
 
 
-def _regime_lines(run: Run, regime: Regime, width: int) -> list[str]:
+def _regime_blocks(run: Run, regime: Regime, width: int) -> list[Block]:
     if len(run.settings.stacks) > MOST_SIDE_BY_SIDE:
-        return [*_stack_lines(run, regime, width), *_cause_lines(run, regime)]
-    figures, causes = _rendered(_table(run, regime), width), causes_table(run, regime)
-    return [*figures, *latency_lines(run, regime), *(["", *_rendered(causes, width)] if causes.rows else [])]
+        return [*_stack_grids(run, regime, width), *_cause_lines(run, regime)]
+    causes = causes_grid(run, regime)
+    why: list[Block] = ["", causes] if causes.rows else []
+    return [_figures(run, regime), *latency_lines(run, regime), *why]
 
 
-def _stack_lines(run: Run, regime: Regime, width: int) -> list[str]:
+def _stack_grids(run: Run, regime: Regime, width: int) -> list[Block]:
     """Many stacks, a line each: shares and costs side by side, or one below the other where that is too wide."""
     rows = [row for row in ROWS if row.short]
     if width >= WIDE:
-        return grid_lines(_stack_grid(run, regime, rows), width)
+        return [_stack_grid(run, regime, rows)]
     shares, costs = ([row for row in rows if (row.show is _share) is shown] for shown in (True, False))
-    return [*grid_lines(_stack_grid(run, regime, shares), width), "", *grid_lines(_stack_grid(run, regime, costs), width)]
+    return [_stack_grid(run, regime, shares), "", _stack_grid(run, regime, costs)]
 
 
 def _stack_grid(run: Run, regime: Regime, rows: Sequence[Row]) -> Grid:
@@ -168,31 +162,18 @@ def _cause_lines(run: Run, regime: Regime) -> list[str]:
     return [f"causes in all stacks, first try > after retry: {shown}"] if shown else []
 
 
-def _rendered(table: Table, width: int) -> list[str]:
-    from rich.console import Console
-
-    text = io.StringIO()
-    Console(file=text, width=width, color_system=None).print(table)
-    return [line.rstrip() for line in text.getvalue().splitlines()]
-
-
-def _table(run: Run, regime: Regime) -> Table:
+def _figures(run: Run, regime: Regime) -> Grid:
     """The stacks side by side in one regime, with the ratio of every later stack to the first."""
-    from rich.table import Table
+    first, *others = run.settings.stacks
+    trials = [run.of_series(Series(stack, regime)) for stack in run.settings.stacks]
+    columns = (f"{regime} prefix cache", first, *others, *(f"{stack} / {first}" for stack in others))
+    return Grid(columns, tuple(_cells(row, trials) for row in ROWS))
 
-    stacks = run.settings.stacks
-    trials = [run.of_series(Series(stack, regime)) for stack in stacks]
-    table = Table(box=None, pad_edge=False)
-    table.add_column(f"{regime} prefix cache")
-    for stack in stacks:
-        table.add_column(stack, justify="right")
-    for stack in stacks[1:]:
-        table.add_column(f"{stack} / {stacks[0]}", justify="right")
-    for row in ROWS:
-        values = [row.value(measured) for measured in trials]
-        ratios = [_ratio(value, values[0]) if row.has_ratio else "" for value in values[1:]]
-        table.add_row(row.title, *(_NOTHING if value is None else row.show(value) for value in values), *ratios)
-    return table
+
+def _cells(row: Row, trials: Sequence[Sequence[Trial]]) -> tuple[str, ...]:
+    values = [row.value(measured) for measured in trials]
+    ratios = [_ratio(value, values[0]) if row.has_ratio else "" for value in values[1:]]
+    return row.title, *(_NOTHING if value is None else row.show(value) for value in values), *ratios
 
 
 def latency_lines(run: Run, regime: Regime) -> list[str]:
@@ -214,20 +195,15 @@ def _latency_line(first: str, stack: str, split: LatencySplit) -> str:
     return f"latency of {stack} - {first}, mean: {split.total * 1000:+,.1f} ms = {shown}"
 
 
-def causes_table(run: Run, regime: Regime) -> Table:
+def causes_grid(run: Run, regime: Regime) -> Grid:
     """What kept answers from the next rung: how many at the first try, and how many after the retry; empty without any."""
-    from rich.table import Table
-
     trials = [run.of_series(Series(stack, regime)) for stack in run.settings.stacks]
-    table = Table(box=None, pad_edge=False)
-    table.add_column("causes, first try > after retry")
-    for stack in run.settings.stacks:
-        table.add_column(stack, justify="right")
-    for title, holds in _CAUSES.items():
-        counts = [(_count_of(holds, measured, 0), _count_of(holds, measured, -1)) for measured in trials]
-        if any(map(any, counts)):
-            table.add_row(title, *(f"{first} > {last}" for first, last in counts))
-    return table
+    counts = {
+        title: [(_count_of(holds, measured, 0), _count_of(holds, measured, -1)) for measured in trials]
+        for title, holds in _CAUSES.items()
+    }
+    rows = [(title, *(f"{first} > {last}" for first, last in found)) for title, found in counts.items() if any(map(any, found))]
+    return Grid(("causes, first try > after retry", *run.settings.stacks), tuple(rows))
 
 
 def _has_cause(cause: Cause) -> Callable[[Outcome], bool]:

@@ -1,10 +1,10 @@
-"""The gate's verdict as people read it: plain text for a terminal, Markdown for a pull request."""
+"""The gate's verdict as people read it: blocks for a terminal, Markdown for a pull request."""
 
 from __future__ import annotations
 
 from agent.printable import one_line
 from evals.gate import Finding, Verdict
-from evals.grid import Grid, grid_markdown, markdown_text
+from evals.grid import Block, Grid, grid_markdown, markdown_text
 from evals.likeness import Differences
 
 _KINDS = {
@@ -15,8 +15,8 @@ _KINDS = {
 }
 
 
-def verdict_lines(verdict: Verdict) -> list[str]:
-    """The verdict as plain lines, one for each limit, reason and difference; the first line is the verdict itself."""
+def verdict_blocks(verdict: Verdict) -> list[Block]:
+    """The verdict as paragraphs, one for each limit, reason and difference; the first one is the verdict itself."""
     lists = [line for title, found in _lists(verdict).items() for line in (f"{title}:", *(f"  {one_line(one)}" for one in found))]
     findings = [f"  {one_line(str(finding))}" for finding in verdict.findings]
     return [_headline(verdict), *findings, *lists, *([one_line(verdict.disclaimer)] if verdict.disclaimer else [])]

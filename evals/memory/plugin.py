@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors import AgentError
 from agent.printable import one_line
-from evals.memory.report import Told, report_lines
+from evals.memory.report import Told, report_blocks
 from evals.memory.selection import MARKER, asks_for_memory
 from evals.options import selects_live, settings_of
 
@@ -81,10 +81,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     state = config.stash[_STATE]
     if not state.found:
         return
+    from evals.grid import wrapped
     from evals.saving import saved_file
+    from evals.terminal import write_section
 
     terminalreporter.section("memory")
-    terminalreporter.write_line("\n".join(report_lines(state.found.values(), terminalreporter._tw.fullwidth)))
+    write_section(terminalreporter, wrapped(report_blocks(state.found.values()), terminalreporter._tw.fullwidth))
     if (saved := saved_file(config)) is not None:
         terminalreporter.write_line(f"\nsaved: {saved}")
 

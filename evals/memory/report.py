@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agent.printable import one_line
-from evals.grid import Grid, grid_lines
+from evals.grid import Block, Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +17,12 @@ class Told:
     sentence: str
 
 
-def report_lines(found: Iterable[Told], width: int) -> list[str]:
-    """All of it as plain lines of at most ``width`` characters, a blank one between two evals."""
-    lines: list[str] = []
+def report_blocks(found: Iterable[Told]) -> list[Block]:
+    """All of it, an empty line between two evals."""
+    blocks: list[Block] = []
     for told in found:
-        lines += [""] if lines else []
-        lines += [told.title, *grid_lines(told.grid, width), *textwrap.wrap(one_line(told.sentence), width)]
-    return lines
+        blocks += [*([""] if blocks else []), told.title, told.grid, told.sentence]
+    return blocks
 
 
 def milliseconds(seconds: float) -> str:

@@ -15,8 +15,9 @@ from scipy.stats import t
 
 from agent.stacks import ABLATION_STACKS, DEFAULT_STACKS, STACKS, Stack
 from evals.ablation import FACTORS, Effect, Factor, effects, ends, interaction, pairs_of
-from evals.ablation_text import ablation_lines, sentence
+from evals.ablation_text import ablation_blocks, sentence
 from evals.fingerprint import Fingerprint
+from evals.grid import block_lines
 from evals.ladder import Outcome
 from evals.run import Run
 from evals.selftest.factories import CUT_OFF, completion, header, settings, trial
@@ -142,7 +143,7 @@ def test_without_a_valid_answer_there_is_no_price() -> None:
     """A stack that never answered validly has no tokens per valid answer, and the table shows a dash."""
     run = run_with({"naive": [False] * 3, "naive-with-contract": [True] * 3})
     assert effect_of(run, "contract").tokens_per_valid is None
-    assert ablation_lines(run, "warm", 132)[3].endswith(" -")
+    assert block_lines(ablation_blocks(run, "warm", 132), 132)[3].endswith(" -")
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=6))
@@ -171,7 +172,9 @@ def test_a_decoding_that_is_ignored_is_not_the_models_failure() -> None:
             return one
         return replace(one, attempts=(AttemptRecord(completion(), IGNORED, "warm", ()),))
 
-    lines = ablation_lines(run_with({"naive": [True] * 3, "naive-with-json-mode": [True] * 3}, ignored), "warm", 132)
+    lines = block_lines(
+        ablation_blocks(run_with({"naive": [True] * 3, "naive-with-json-mode": [True] * 3}, ignored), "warm", 132), 132
+    )
     assert lines[0] == "schema-valid answers, warm: JSON mode: not honoured."
     assert "not honoured in 1 of 3" in lines[3]
     assert "the server does not honour it" in lines[-1]
@@ -184,7 +187,9 @@ def test_a_decoding_that_is_ignored_before_a_retry_is_told() -> None:
         first = AttemptRecord(completion(), IGNORED, "warm", ())
         return one if one.stack == "optimized" else replace(one, attempts=(first, one.first))
 
-    lines = ablation_lines(run_with({"optimized": [True] * 3, "optimized-with-json-mode": [True] * 3}, corrected), "warm", 132)
+    lines = block_lines(
+        ablation_blocks(run_with({"optimized": [True] * 3, "optimized-with-json-mode": [True] * 3}, corrected), "warm", 132), 132
+    )
     assert lines[0] == "schema-valid answers, warm: JSON mode: not honoured."
 
 
@@ -196,7 +201,7 @@ def test_a_decoding_that_is_ignored_has_no_figure_from_any_end() -> None:
         return replace(one, attempts=(AttemptRecord(completion(), IGNORED, "warm", ()),)) if seen else one
 
     stacks = ("naive", "naive-with-json-mode", "optimized", "optimized-with-json-mode")
-    lines = ablation_lines(run_with({stack: [True] * 3 for stack in stacks}, ignored), "warm", 132)
+    lines = block_lines(ablation_blocks(run_with({stack: [True] * 3 for stack in stacks}, ignored), "warm", 132), 132)
     assert not [line for line in lines if line.startswith("- from")]
 
 
@@ -205,7 +210,7 @@ def test_a_server_that_counts_no_prompt_tokens_has_no_ratio_of_them() -> None:
     stacks = ("naive", "naive-with-contract")
     run = run_with({stack: [True] * 2 for stack in stacks}, with_tokens(dict.fromkeys(stacks, 0), dict.fromkeys(stacks, 0.1)))
     assert effect_of(run, "contract").prompt_tokens is None
-    assert " -  x1.00" in ablation_lines(run, "warm", 132)[3].replace("   ", " ")
+    assert " -  x1.00" in block_lines(ablation_blocks(run, "warm", 132), 132)[3].replace("   ", " ")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +226,7 @@ def test_what_a_prompt_met_in_the_cache_is_told_by_the_order(epochs: int, change
     """TTFT is said to be balanced only where the run had all orders of its stacks, which are 6 for 3; an A/B session has one."""
     run = run_with({stack: [True] * 2 for stack in ("naive", "naive-with-contract", "naive-with-retry")})
     asked = replace(run.settings, epochs=epochs, **change)
-    lines = ablation_lines(replace(run, header=replace(run.header, settings=asked)), "warm", 132)
+    lines = block_lines(ablation_blocks(replace(run, header=replace(run.header, settings=asked)), "warm", 132), 132)
     assert f"still had of the prompt before: {said}, absent in the cold regime." in "\n".join(lines)
 
 
@@ -233,13 +238,13 @@ def test_answers_that_were_cut_off_are_told_beside_the_change() -> None:
         return replace(one, attempts=(AttemptRecord(completion(), CUT_OFF, "warm", ()),)) if seen else one
 
     run = run_with({stack: [True] * 3 for stack in ("naive", "naive-with-contract", "naive-with-retry")}, cut)
-    assert "count as not valid: contract 2." in "\n".join(ablation_lines(run, "warm", 132))
+    assert "count as not valid: contract 2." in "\n".join(block_lines(ablation_blocks(run, "warm", 132), 132))
 
 
 def test_a_run_that_stopped_early_says_so_beside_its_intervals() -> None:
     """Intervals of a run that stopped when its verdict was settled are not what they would be, and a note says that."""
     run = run_with({stack: [True] * 2 for stack in ("naive", "naive-with-contract")})
-    assert "do not allow for that" in ablation_lines(replace(run, stopped=1), "warm", 132)[-1]
+    assert "do not allow for that" in block_lines(ablation_blocks(replace(run, stopped=1), "warm", 132), 132)[-1]
 
 
 def test_ends_that_differ_are_told() -> None:
@@ -252,7 +257,7 @@ def test_ends_that_differ_are_told() -> None:
     differ = interaction(run, "warm", effect_of(run, "contract"))
     assert differ is not None
     assert differ.high < 0
-    assert "their mean hides that" in ablation_lines(run, "warm", 132)[-1]
+    assert "their mean hides that" in block_lines(ablation_blocks(run, "warm", 132), 132)[-1]
 
 
 def test_ends_may_differ_by_more_than_a_whole_share() -> None:
@@ -283,7 +288,7 @@ def test_a_stack_that_is_no_more_still_has_its_data() -> None:
 def test_no_line_of_the_table_is_wider_than_asked(width: int) -> None:
     """The table fits into the terminal: shares and costs stand below each other in a narrow one."""
     outcomes = {name: [True, False, True] for name in ABLATION_STACKS}
-    _, *table = ablation_lines(run_with(outcomes), "warm", width)
+    _, *table = block_lines(ablation_blocks(run_with(outcomes), "warm", width), width)
     assert max(len(line) for line in table if not line.endswith(".")) <= width
 
 
@@ -294,4 +299,4 @@ def test_a_server_that_counts_no_tokens_has_no_ratio_of_them() -> None:
         with_tokens({"naive": 0, "naive-with-contract": 9}, dict.fromkeys(("naive", "naive-with-contract"), 0.1)),
     )
     assert effect_of(run, "contract").prompt_tokens is None
-    assert ablation_lines(run, "warm", 132)[0].startswith("schema-valid answers, warm: contract: +50 [")
+    assert block_lines(ablation_blocks(run, "warm", 132), 132)[0].startswith("schema-valid answers, warm: contract: +50 [")

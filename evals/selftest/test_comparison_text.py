@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from evals.comparison import compare
-from evals.comparison_text import comparison_lines, comparison_markdown
+from evals.comparison import Comparison, compare
+from evals.comparison_text import comparison_blocks, comparison_markdown
 from evals.fingerprint import Fingerprint
+from evals.grid import block_lines, wrapped
 from evals.ladder import Outcome
 from evals.run import Run
 from evals.selftest.factories import CUT_OFF, EMPTY, VALID
@@ -31,9 +32,14 @@ def pair() -> tuple[Run, Run]:
     return run_of(*base), run_of(*head, name=HEAD)
 
 
+def lines_of(comparison: Comparison, width: int) -> list[str]:
+    """The comparison as plain lines."""
+    return block_lines(wrapped(comparison_blocks(comparison), width), width)
+
+
 def text(base: Run, head: Run, width: int = 100) -> str:
     """The comparison as one text."""
-    return "\n".join(comparison_lines(compare(base, head), width))
+    return "\n".join(lines_of(compare(base, head), width))
 
 
 def row(shown: str, title: str) -> str:
@@ -122,7 +128,7 @@ def test_nothing_in_common_is_said() -> None:
 @settings(max_examples=30)
 def test_any_comparison_fits_into_its_width(width: int, runs: tuple[Run, Run]) -> None:
     """No line is wider than asked for, whatever the runs lack."""
-    assert max(map(len, comparison_lines(compare(*runs), width))) <= width
+    assert max(map(len, lines_of(compare(*runs), width))) <= width
 
 
 @given(any_pairs())
@@ -138,7 +144,7 @@ HOSTILE = st.text("|`<>&*_[]()!~#-\\a \n\r\x1b\x07\u2028\u202e@/", max_size=30)
 
 def _told(write: Callable[[str], tuple[Run, Run]], evil: str) -> tuple[str, str]:
     comparison = compare(*write(evil))
-    return "\n".join(comparison_lines(comparison, 80)), comparison_markdown(comparison)
+    return "\n".join(lines_of(comparison, 80)), comparison_markdown(comparison)
 
 
 def _in_failure(evil: str) -> tuple[Run, Run]:

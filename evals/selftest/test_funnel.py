@@ -12,7 +12,8 @@ from agent.stacks import STACKS
 from evals.changes import Matched, measure_change
 from evals.fingerprint import Fingerprint
 from evals.funnel import funnels, obeyed_share, violations
-from evals.funnel_text import funnel_lines
+from evals.funnel_text import funnel_blocks
+from evals.grid import block_lines
 from evals.ladder import Outcome
 from evals.limits import Limit
 from evals.messages import MessageStore
@@ -142,7 +143,7 @@ def test_code_that_does_not_parse_obeys_nothing() -> None:
 def test_a_violation_is_told_with_line_and_excerpt() -> None:
     """The summary shows one violation of each preference, as ``violated, line N: the line: why``, and how many more there are."""
     run = run_of("optimized", answer(CHAIN), answer(CHAIN), facts=tuple(TEXTS.values())[:5])
-    text = "\n".join(funnel_lines(run, "warm", 120))
+    text = "\n".join(block_lines(funnel_blocks(run, "warm"), 120))
     assert "async-await: violated, line 2: return fetch('/u').then((r) => r.json())" in text
     assert ": a .then() chain; use async/await (" in text
     assert "(optimized-warm, fetch-user, epoch 1) and 1 more" in text
@@ -153,12 +154,12 @@ def test_a_violation_is_told_with_line_and_excerpt() -> None:
 def test_hostile_answers_cannot_command_the_terminal() -> None:
     """Control characters and line breaks of an answer are shown and not sent."""
     run = run_of("optimized", answer("export default 1; // \x1b[2J\n"))
-    assert not any(character in line for line in funnel_lines(run, "warm", 120) for character in "\x1b\n")
+    assert not any(character in line for line in block_lines(funnel_blocks(run, "warm"), 120) for character in "\x1b\n")
 
 
 def test_without_a_valid_answer_nothing_is_told() -> None:
     """A run whose answers are all invalid has no funnel."""
-    assert funnel_lines(run_of("optimized", None), "warm", 120) == []
+    assert funnel_blocks(run_of("optimized", None), "warm") == []
     assert obeyed_share(run_of("optimized", None), OPTIMIZED) is None
 
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from agent.stacks import GROWTH_STACKS, GROWTH_TURNS, STACKS
 from agent.targets import embedded
+from evals.grid import block_lines
 from evals.growth import Curve, Quantity, break_even, curves, is_beyond, place_of, points, slope, trained_length
-from evals.growth_text import crossing_words, growth_lines
+from evals.growth_text import crossing_words, growth_blocks
 from evals.lines import Crossing, Estimate, Sign
 from evals.run import Run, ServedTarget
 from evals.selftest.factories import completion, header, settings, trial
-from evals.summary import summary_lines
+from evals.summary import summary_blocks
 from evals.trials import Trial
 
 TASKS = ("a", "b", "c", "d")
@@ -130,7 +131,7 @@ def test_more_memories_break_even_later(factor: float) -> None:
     assert [found and found.value for found in values.values()] == pytest.approx([20.03, 25, 70])
     assert break_even(run, "cold", "first token", memories=7) is None
     said = "cold: the same by the number of memories: with 6, from the break-even at 20.0 turns on ["
-    assert said in "\n".join(growth_lines(run, 120))
+    assert said in "\n".join(block_lines(growth_blocks(run), 120))
 
 
 @FEW
@@ -194,14 +195,14 @@ def test_one_size_has_no_slope() -> None:
     run = grown(stacks=("naive-6-turns", "optimized-6-turns", "optimized-6-memories"))
     assert slope(run, NAIVE, "cold", "TTFT") is None
     assert break_even(run, "cold", "first token") is None
-    text = "\n".join(growth_lines(run, 100))
+    text = "\n".join(block_lines(growth_blocks(run), 100))
     assert "a turn more" not in text
     assert "break-even at" not in text
 
 
 def test_the_sentences_follow_from_the_numbers() -> None:
     """The text has the tables of both axes and regimes, the slopes, the break-even, and what memory costs."""
-    text = "\n".join(growth_lines(RUN, 120))
+    text = "\n".join(block_lines(growth_blocks(RUN), 120))
     for regime in ("warm", "cold"):
         assert f"turns of history, {regime} prefix cache" in text
         assert f"stored memories, {regime} prefix cache" in text
@@ -222,7 +223,7 @@ def test_the_sentences_follow_from_the_numbers() -> None:
 
 def test_the_curve_is_drawn() -> None:
     """Each point has a bar as long as its first token took; the longest of a table fills its width."""
-    lines = growth_lines(grown(stacks=tuple(stack for stack in GROWTH_STACKS if stack.endswith("turns"))), 120)
+    lines = block_lines(growth_blocks(grown(stacks=tuple(stack for stack in GROWTH_STACKS if stack.endswith("turns")))), 120)
     bars = {"".join(line.split()[:2]): line.count("#") for line in lines if "#" in line}
     assert bars["naive100"] == 16
     assert bars["naive50"] == round(16 * 0.11 / 0.21)
@@ -232,7 +233,7 @@ def test_the_curve_is_drawn() -> None:
 
 def test_marks_are_explained() -> None:
     """A marked point has a star, and a note says what it means and that it is in no line."""
-    lines = growth_lines(grown(model="tiny-coder"), 120)
+    lines = block_lines(growth_blocks(grown(model="tiny-coder")), 120)
     assert sum(line.split()[:2] == ["naive", "100*"] for line in lines) == 2
     note = "* beyond the 1,024 tokens of prompt that tiny-coder was trained on: shown, and in no slope and no break-even"
     assert sum(line.startswith(note) for line in lines) == 1
@@ -243,7 +244,7 @@ def test_the_end_of_a_curve_is_told() -> None:
     there = tuple(name for name in GROWTH_STACKS if name not in ("naive-50-turns", "naive-100-turns"))
     run = grown(stacks=there)
     run = replace(run, header=replace(run.header, left_out={"naive-50-turns": "it needs 9 tokens.", "naive-100-turns": "more."}))
-    text = "\n".join(growth_lines(run, 120))
+    text = "\n".join(block_lines(growth_blocks(run), 120))
     assert "naive ends at 18 turns: naive-50-turns is left out, since it needs 9 tokens." in text
     assert curves(run)[NAIVE] == GROWTH_TURNS[:-2]
 
@@ -270,13 +271,13 @@ def test_every_answer_has_its_words(signs: tuple[Sign, Sign], ends: tuple[float 
 def test_never_and_always_are_answers() -> None:
     """Where optimized is slower at every length, or quicker, that is said, without a break-even."""
     for later, said in ((10.0, "never"), (-0.049, "always")):
-        text = "\n".join(growth_lines(grown(later=later), 120))
+        text = "\n".join(block_lines(growth_blocks(grown(later=later)), 120))
         assert f"cold: optimized gives its first token sooner, look-up included: {said} within what was measured" in text
 
 
 def test_a_growth_run_prints_its_growth_alone() -> None:
     """The summary of such a run has these tables in place of sixteen stacks side by side, and keeps the model's disclaimer."""
-    lines = summary_lines(grown(model="tiny-coder"), {}, 120, resume_command="r")
+    lines = block_lines(summary_blocks(grown(model="tiny-coder"), {}, 120, resume_command="r"), 120)
     text = "\n".join(lines)
     assert "turns of history, cold prefix cache" in text
     assert "tokens per valid answer" not in text
@@ -286,11 +287,13 @@ def test_a_growth_run_prints_its_growth_alone() -> None:
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_tables_keep_within_the_width(width: int) -> None:
     """No line of a table is wider than asked for."""
-    tables = [line for line in growth_lines(RUN, width) if line.startswith(("naive ", "optimized ", "turns of", "stored"))]
+    tables = [
+        line for line in block_lines(growth_blocks(RUN), width) if line.startswith(("naive ", "optimized ", "turns of", "stored"))
+    ]
     assert max(map(len, tables)) <= width
 
 
 def test_nothing_measured_is_no_error() -> None:
     """A run without a trial has points without numbers."""
-    lines = growth_lines(replace(RUN, trials=()), 100)
+    lines = block_lines(growth_blocks(replace(RUN, trials=())), 100)
     assert ["naive", "100", "-", "-", "-", "-", "-"] in [line.split() for line in lines]

@@ -11,9 +11,10 @@ import pytest
 from agent.errors import ModelError
 from agent.targets.embedder import Embedder
 from agent.targets.target import Target
+from evals.grid import block_lines
 from evals.memory.bench import Bench
 from evals.memory.extraction import NEEDED_TOKENS, closest_pair, cosine, extract, extraction_table, nearest, why_not
-from evals.memory.report import report_lines
+from evals.memory.report import report_blocks
 from evals.selftest.ollama_double import OllamaDouble, ollama_double
 from evals.selftest.scripted_server import Response, as_json
 from evals.settings import Settings
@@ -63,7 +64,7 @@ def test_good_facts_are_recovered(double: OllamaDouble, bench: Bench) -> None:
     assert asked["model"] == "gemma3:4b"
     assert asked["response_format"] == {"type": "json_object"}
     assert all(turn.content in asked["messages"][-1]["content"] for turn in HISTORY)
-    lines = " ".join(" ".join(report_lines([extraction_table(found)], 100)).split())
+    lines = " ".join(" ".join(block_lines(report_blocks([extraction_table(found)]), 100)).split())
     assert "2 of 6 preferences recovered, by 1 call(s) with 8900 prompt and 120 completion tokens" in lines
     assert "The coffee is cold" in lines
 

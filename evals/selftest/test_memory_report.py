@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from evals.grid import Grid
+from evals.grid import Grid, block_lines, wrapped
 from evals.memory.persistence import Found, persistence_table
-from evals.memory.report import Told, report_lines
+from evals.memory.report import Told, report_blocks
 from evals.memory.retrieval import Lookup, Retrieval, changed_contexts, retrieval_table
 from evals.memory.writeback import write_back_table
 
@@ -19,7 +19,7 @@ def _retrieval(distractors: int, *facts: str) -> Retrieval:
 def test_the_retrieval_table() -> None:
     """Every size is a row with recall, its interval, precision and times; the sentence has chance, hindsight and the bounds."""
     told = retrieval_table([_retrieval(0, "abcde", "bcdef"), _retrieval(1_000, "abcde", "bcdef")])
-    lines = report_lines([told], 120)
+    lines = block_lines(wrapped(report_blocks([told]), 120), 120)
     assert lines[0] == "retrieval, 2 tasks"
     assert [line.split()[0] for line in lines[2:4]] == ["0", "1,000"]
     assert "0.750" in lines[2]
@@ -40,7 +40,7 @@ def test_changed_contexts_are_named() -> None:
 def test_a_section_fits_its_width() -> None:
     """No line is longer than the terminal, and evals stand apart."""
     told = Told("one", Grid(("name", "n"), (("word " * 30, "1"),)), "sentence " * 40)
-    lines = report_lines([told, told], 60)
+    lines = block_lines(wrapped(report_blocks([told, told]), 60), 60)
     assert max(map(len, lines)) <= 60
     assert lines.count("") == 1
 
@@ -48,7 +48,7 @@ def test_a_section_fits_its_width() -> None:
 def test_a_complaint_cannot_command_the_terminal() -> None:
     """Control characters in what another process complained of are not printed."""
     told = persistence_table(Found(0, 1.0, ("a",), (("a",),)), Found(2, 1.0, complaint="locked \x1b[2J"))
-    assert "\x1b" not in "".join(report_lines([told], 80))
+    assert "\x1b" not in "".join(block_lines(wrapped(report_blocks([told]), 80), 80))
     assert "locked" in told.sentence
 
 

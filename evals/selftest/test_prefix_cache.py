@@ -8,7 +8,8 @@ import pytest
 
 from agent.stacks import PREFIX_STACKS, STACKS
 from evals.fingerprint import Fingerprint
-from evals.prefix_cache import cache_use, contract_places, prefix_cache_lines
+from evals.grid import block_lines
+from evals.prefix_cache import cache_use, contract_places, prefix_cache_blocks
 from evals.run import Run
 from evals.schedule import REGIMES, Regime
 from evals.selftest.factories import completion, header, settings, trial
@@ -51,7 +52,7 @@ def test_not_reported_is_not_zero() -> None:
     """Where the server reports no cached tokens there is no share, and the table says so; TTFT is told all the same."""
     run = run_with(dict.fromkeys(CACHED), TTFT)
     assert {use.warm for use in cache_use(run)} == {None}
-    lines = prefix_cache_lines(run, 120)
+    lines = block_lines(prefix_cache_blocks(run), 120)
     assert "not reported, not reported" in lines[2]
     assert lines[0].count("cached tokens are not reported") == 1
     assert "0%" not in " ".join(lines)
@@ -61,7 +62,7 @@ def test_not_measured_is_not_unreported() -> None:
     """What a run that was cut short has not measured is told as that, and no word is said of what the server reports."""
     run = run_with(CACHED, TTFT)
     warm_alone = replace(run, trials=tuple(one for one in run.trials if one.regime == "warm" and "static" not in one.stack))
-    lines = prefix_cache_lines(warm_alone, 120)
+    lines = block_lines(prefix_cache_blocks(warm_alone), 120)
     assert "90%, not measured" in lines[1]
     assert "not measured, not measured" in lines[3]
     assert "reported" not in " ".join(lines)
@@ -86,15 +87,15 @@ def test_one_regime_has_no_table() -> None:
     """A run of one regime alone cannot tell warm from cold."""
     run = run_with(CACHED, TTFT)
     alone = replace(run, header=replace(run.header, settings=replace(run.settings, regimes=("warm",))))
-    assert prefix_cache_lines(alone, 120) == []
+    assert prefix_cache_blocks(alone) == []
 
 
 def test_alternating_stacks_are_told() -> None:
     """Where stacks alternated, a note says that they put out each other's prefix."""
     run = run_with(CACHED, TTFT)
     alternating = replace(run, header=replace(run.header, settings=replace(run.settings, order="alternating")))
-    assert any("--prefix-cache" in line for line in prefix_cache_lines(alternating, 120))
-    assert not any("--prefix-cache" in line for line in prefix_cache_lines(run, 120))
+    assert any("--prefix-cache" in line for line in block_lines(prefix_cache_blocks(alternating), 120))
+    assert not any("--prefix-cache" in line for line in block_lines(prefix_cache_blocks(run), 120))
 
 
 def test_the_study_has_both_places_of_the_contract() -> None:
