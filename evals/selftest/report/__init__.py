@@ -1,0 +1,1 @@
+"""Offline tests of the report, one file a module."""
