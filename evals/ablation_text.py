@@ -39,7 +39,7 @@ def sentence(found: list[Effect], regime: Regime) -> str:
     """The finding: how the share of schema-valid answers changed, in points with intervals; a decoding that was not honoured
     apart.
     """
-    shown = [f"{effect.factor.name}: {_points(effect.valid) if effect.is_honoured else 'not honoured'}" for effect in found]
+    shown = [f"{effect.factor.name}: {points_text(effect.valid) if effect.is_honoured else 'not honoured'}" for effect in found]
     return f"schema-valid answers, {regime}: {'; '.join(shown)}."
 
 
@@ -55,15 +55,16 @@ def _figures(effect: Effect) -> tuple[str, ...]:
     if not effect.is_honoured:
         return (f"not honoured in {effect.ignored} of {effect.answers}", "-", "-", "-", "-")
     return (
-        _points(effect.strict),
-        _points(effect.valid),
+        points_text(effect.strict),
+        points_text(effect.valid),
         "-" if effect.prompt_tokens is None else f"x{effect.prompt_tokens:.2f}",
         ratio_text(effect.ttft),
         ratio_text(effect.tokens_per_valid),
     )
 
 
-def _points(change: Difference) -> str:
+def points_text(change: Difference) -> str:
+    """A difference of shares in points, with its interval."""
     return f"{100 * change.value:+.0f} [{100 * change.low:+.0f}, {100 * change.high:+.0f}]"
 
 
@@ -105,4 +106,4 @@ def _notes_on(run: Run, regime: Regime, effect: Effect) -> list[str]:
     differ = interaction(run, regime, effect)
     if differ is None or differ.low <= 0 <= differ.high:
         return []
-    return [f"{name}: {_points(differ)} points more at the optimized end than at the naive one; their mean hides that."]
+    return [f"{name}: {points_text(differ)} points more at the optimized end than at the naive one; their mean hides that."]

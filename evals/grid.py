@@ -26,12 +26,13 @@ _LINE_START = re.compile(r"^([-+](?=\s)|[-=+]+$|\d+(?=[.)](\s|$)))")
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A table: the titles of its columns and its rows of as many cells. ``texts`` are the columns that read as text; the others
-    hold figures, and are aligned to the right.
+    hold figures, and are aligned to the right. ``pictures`` are those made of characters that must line up.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     texts: Collection[int] = (0,)
+    pictures: Collection[int] = ()
 
 
 Block: TypeAlias = str | Grid
@@ -83,8 +84,8 @@ def grid_table(grid: Grid) -> Table:
 def grid_markdown(grid: Grid) -> list[str]:
     """The grid as a GitHub table."""
     rules = ["---" if place in grid.texts else "---:" for place in range(len(grid.columns))]
-    rows = [[_inside(cell) for cell in row] for row in (grid.columns, *grid.rows)]
-    return [_row(rows[0]), _row(rules), *map(_row, rows[1:])]
+    rows = [[_cell(cell, picture=place in grid.pictures) for place, cell in enumerate(row)] for row in grid.rows]
+    return [_row([*map(_inside, grid.columns)]), _row(rules), *map(_row, rows)]
 
 
 def folded_markdown(title: str, grid: Grid) -> list[str]:
@@ -105,6 +106,11 @@ def markdown_text(text: str) -> str:
 def _inside(text: str) -> str:
     """Text as Markdown that stands behind something else in its line."""
     return _SPECIAL.sub(_entities, one_line(text))
+
+
+def _cell(text: str, *, picture: bool) -> str:
+    """A cell of a Markdown table; a picture stands in a font whose characters are all of one width."""
+    return f"<code>{_inside(text).replace(' ', '&nbsp;')}</code>" if picture else _inside(text)
 
 
 def _entities(found: re.Match[str]) -> str:

@@ -66,7 +66,7 @@ def prefix_cache_blocks(run: Run) -> list[Block]:
         return []
     uses = cache_use(run)
     grid = Grid(_COLUMNS, tuple((use.stack, *_cells(use)) for use in uses))
-    return [*map(_sentence, contract_places(run)), grid, *_notes(run, uses)]
+    return [*map(place_sentence, contract_places(run)), grid, *_notes(run, uses)]
 
 
 def _use(run: Run, stack: str) -> CacheUse:
@@ -139,7 +139,8 @@ def _cells(use: CacheUse) -> tuple[str, ...]:
     return ", ".join(shares), ", ".join(times), ratio_text(use.ratio)
 
 
-def _sentence(place: ContractPlace) -> str:
+def place_sentence(place: ContractPlace) -> str:
+    """What the place of the contract changes, as a sentence."""
     cached = "cached tokens are not reported"
     if place.share is not None:
         points = [100 * value for value in (place.share.value, place.share.low, place.share.high)]

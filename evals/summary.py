@@ -111,7 +111,7 @@ ROWS = (
 def summary_blocks(run: Run, judgements: Mapping[Series, Judgement], width: int, *, resume_command: str) -> list[Block]:
     """The summary; ``width`` chooses the layout of what is wide, and ``resume_command`` is what goes on with an incomplete run."""
     regimes = () if run.settings.study == GROWTH else run.settings.regimes
-    by_regime = [block for regime in regimes for block in ("", *_regime_blocks(run, regime, width))]
+    by_regime = [block for regime in regimes for block in ("", *regime_blocks(run, regime, width))]
     studies = [block for study in study_blocks(run, width) for block in ("", *study)]
     verdicts = [] if run.missing else _verdicts(judgements)
     return [f"target: {run.header.target}", *by_regime, *studies, "", *verdicts, *summary_notes(run, resume_command)]
@@ -128,7 +128,8 @@ def _verdicts(judgements: Mapping[Series, Judgement]) -> list[str]:
     return [*lines, f"{without} {'other ' if lines else ''}series are NOT JUDGED"] if without else lines
 
 
-def _regime_blocks(run: Run, regime: Regime, width: int) -> list[Block]:
+def regime_blocks(run: Run, regime: Regime, width: int) -> list[Block]:
+    """The stacks in one regime: side by side where they are two, otherwise a line each."""
     if len(run.settings.stacks) > MOST_SIDE_BY_SIDE:
         return [*_stack_grids(run, regime, width), *_cause_lines(run, regime)]
     causes = causes_grid(run, regime)

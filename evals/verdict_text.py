@@ -17,28 +17,31 @@ _KINDS = {
 
 def verdict_blocks(verdict: Verdict) -> list[Block]:
     """The verdict as paragraphs, one for each limit, reason and difference; the first one is the verdict itself."""
-    lists = [line for title, found in _lists(verdict).items() for line in (f"{title}:", *(f"  {one_line(one)}" for one in found))]
+    lists = [
+        line for title, found in verdict_lists(verdict).items() for line in (f"{title}:", *(f"  {one_line(one)}" for one in found))
+    ]
     findings = [f"  {one_line(str(finding))}" for finding in verdict.findings]
-    return [_headline(verdict), *findings, *lists, *([one_line(verdict.disclaimer)] if verdict.disclaimer else [])]
+    return [headline(verdict), *findings, *lists, *([one_line(verdict.disclaimer)] if verdict.disclaimer else [])]
 
 
 def verdict_markdown(verdict: Verdict) -> str:
     """The verdict in GitHub's Markdown. Whatever comes from a model or a file is shown as it is, and is no markup."""
-    table = ["", *grid_markdown(_grid(verdict))] if verdict.findings else []
+    table = ["", *grid_markdown(verdict_grid(verdict))] if verdict.findings else []
     lists = [
         line
-        for title, found in _lists(verdict).items()
+        for title, found in verdict_lists(verdict).items()
         for line in ("", f"**{markdown_text(title)}**", "", *(f"- {markdown_text(one)}" for one in found))
     ]
     disclaimer = ["", markdown_text(verdict.disclaimer)] if verdict.disclaimer else []
-    return "\n".join([f"**{markdown_text(_headline(verdict))}**", *table, *lists, *disclaimer]) + "\n"
+    return "\n".join([f"**{markdown_text(headline(verdict))}**", *table, *lists, *disclaimer]) + "\n"
 
 
-def _headline(verdict: Verdict) -> str:
+def headline(verdict: Verdict) -> str:
+    """The verdict in one line."""
     return one_line(f"{verdict.verdict}: {verdict.sentence}")
 
 
-def _lists(verdict: Verdict) -> dict[str, tuple[str, ...]]:
+def verdict_lists(verdict: Verdict) -> dict[str, tuple[str, ...]]:
     """What stands below the limits, by its title: why the runs cannot be compared, and what differs between them."""
     # A single reason is the verdict's own sentence.
     reasons = {"why they cannot be compared": verdict.reasons} if len(verdict.reasons) > 1 else {}
@@ -51,7 +54,8 @@ def _differences(between: Differences, *, told: bool) -> dict[str, tuple[str, ..
     return {title: differences for title, differences in found.items() if differences}
 
 
-def _grid(verdict: Verdict) -> Grid:
+def verdict_grid(verdict: Verdict) -> Grid:
+    """What every limit amounts to."""
     return Grid(("limit", "BASE, then HEAD", "verdict"), tuple(map(_row, verdict.findings)), texts=(0, 1, 2))
 
 

@@ -1,1 +1,1 @@
-"""The report: a run, or a comparison of two, as one page of HTML."""
+"""The report: what a run, or two of them, amount to, as a page and as Markdown."""

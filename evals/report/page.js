@@ -1,0 +1,235 @@
+"use strict";
+// The table of all trials. Whatever a model, a memory or a file gave becomes text nodes alone: nothing here makes markup of a text.
+
+const PAGE = 200;
+const RUNGS = ["nothing", "answered", "strict JSON", "schema-valid", "code parses"];
+const VALID = RUNGS.indexOf("schema-valid");
+const UNPRINTABLE = /(?![\n\t])[\p{Cc}\p{Cf}]/gu;
+
+const found = (id) => document.getElementById(id);
+const milliseconds = (seconds) => (seconds === null ? "-" : `${(1000 * seconds).toFixed(seconds < 0.09995 ? 1 : 0)} ms`);
+const number = (value) => (value === null ? "-" : value.toLocaleString("en-US"));
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+// Characters that cannot be seen, or that turn the text around them, are shown by their numbers.
+function visible(text) {
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(UNPRINTABLE)) {
+    const code = match[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+    parts.push(text.slice(end, match.index), element("span", { class: "unprintable" }, `U+${code}`));
+    end = match.index + match[0].length;
+  }
+  return [...parts, text.slice(end)];
+}
+
+async function unpacked() {
+  const bytes = Uint8Array.from(atob(found("data").textContent), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+const failed = (trial) => trial.outcome !== "fault" && RUNGS.indexOf(trial.outcome) < VALID;
+const corrected = (trial) => trial.attempts.length > 1 && RUNGS.indexOf(trial.outcome) >= VALID;
+const GROUPS = {
+  "not valid": failed,
+  "valid after the retry alone": corrected,
+  "valid, but the code does not parse": (trial) => trial.outcome === "schema-valid",
+};
+
+const COLUMNS = [
+  { title: "task", read: (trial) => trial.task },
+  { title: "run", read: (trial) => trial.side.toUpperCase(), only: "base" },
+  { title: "stack", read: (trial) => trial.stack },
+  { title: "prefix cache", read: (trial) => trial.regime },
+  { title: "epoch", read: (trial) => trial.epoch, show: number },
+  { title: "outcome", read: (trial) => trial.outcome, rank: (trial) => RUNGS.indexOf(trial.outcome) },
+  { title: "cause", read: (trial) => trial.cause },
+  { title: "tries", read: (trial) => trial.attempts.length, show: number },
+  { title: "TTFT", read: (trial) => trial.ttft, show: milliseconds },
+  { title: "latency", read: (trial) => trial.latency, show: milliseconds },
+  { title: "tokens", read: (trial) => trial.tokens, show: number },
+];
+
+function start({ trials, texts }) {
+  const state = { sort: null, down: false, shown: PAGE, filters: {} };
+  const columns = COLUMNS.filter((column) => !column.only || trials.some((trial) => trial.side === column.only));
+  const text = (place) => visible(texts[place]);
+
+  function addFilter(title, options, holds) {
+    const select = element("select", {}, ...options.map((option) => element("option", {}, option)));
+    select.addEventListener("change", () => {
+      state.filters[title] = select.selectedIndex ? (trial) => holds(trial, select.value) : null;
+      state.shown = PAGE;
+      draw();
+    });
+    found("filters").append(element("label", {}, title, select));
+  }
+
+  function addFilters() {
+    for (const title of ["run", "stack", "prefix cache", "task", "outcome", "cause"]) {
+      const column = columns.find((one) => one.title === title);
+      const present = column ? [...new Set(trials.map(column.read))].filter(Boolean).sort() : [];
+      if (title === "outcome") {
+        const groups = Object.keys(GROUPS).filter((group) => trials.some(GROUPS[group]));
+        const exact = present.map((outcome) => (outcome === "fault" ? outcome : `reached: ${outcome}`));
+        const holds = (trial, value) =>
+          GROUPS[value] ? GROUPS[value](trial) : trial.outcome === value.replace("reached: ", "");
+        addFilter(title, ["all", ...groups, ...exact], holds);
+      } else if (present.length > 1 || title === "cause") {
+        addFilter(title, ["all", ...present], (trial, value) => column.read(trial) === value);
+      }
+    }
+    found("filters").hidden = false;
+  }
+
+  function addHeads() {
+    for (const column of columns) {
+      const button = element("button", { type: "button" }, column.title);
+      const head = element("th", { scope: "col", ...(column.show ? { class: "figure" } : {}) }, button);
+      button.addEventListener("click", () => {
+        state.down = state.sort === column ? !state.down : false;
+        state.sort = column;
+        for (const other of found("heads").children) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", state.down ? "descending" : "ascending");
+        draw();
+      });
+      found("heads").append(head);
+    }
+  }
+
+  function chosen() {
+    const holds = Object.values(state.filters).filter(Boolean);
+    const kept = trials.filter((trial) => holds.every((one) => one(trial)));
+    if (!state.sort) return kept;
+    const read = state.sort.rank ?? state.sort.read;
+    const compared = (first, second) => {
+      if (first === null || second === null) return (first === null) - (second === null);
+      const order = typeof first === "number" ? first - second : first < second ? -1 : first > second ? 1 : 0;
+      return state.down ? -order : order;
+    };
+    return kept.sort((first, second) => compared(read(first), read(second)));
+  }
+
+  function draw() {
+    const kept = chosen();
+    const shown = kept.slice(0, state.shown);
+    found("rows").replaceChildren(...shown.map(row));
+    const beyond = kept.length > shown.length ? `, the first ${number(shown.length)} are shown` : "";
+    found("number").textContent = `${number(kept.length)} of ${number(trials.length)} trials${beyond}`;
+    found("more").hidden = kept.length <= shown.length;
+  }
+
+  function row(trial) {
+    const button = element("button", { type: "button", class: "open", "aria-expanded": "false" }, ...visible(trial.task));
+    const cells = columns.slice(1).map((column) => {
+      const value = column.read(trial);
+      const shown = column.show ? [column.show(value)] : visible(value);
+      return element("td", column.show ? { class: "figure" } : {}, ...shown);
+    });
+    const made = element("tr", {}, element("th", { scope: "row" }, button), ...cells);
+    button.addEventListener("click", () => {
+      const open = button.getAttribute("aria-expanded") === "true";
+      if (open) made.nextSibling.remove();
+      else made.after(element("tr", { class: "detail" }, element("td", { colspan: columns.length }, detail(trial))));
+      button.setAttribute("aria-expanded", String(!open));
+    });
+    return made;
+  }
+
+  function messages(sent, title) {
+    const list = sent.flatMap(([role, place]) => [element("p", { class: "role" }, role), element("pre", {}, ...text(place))]);
+    return element("details", {}, element("summary", {}, title), ...list);
+  }
+
+  function answer(parts) {
+    if (parts.length === 1) return element("pre", {}, ...text(parts[0]));
+    const [before, broken, after] = parts.map((place) => texts[place]);
+    const mark = element("mark", { title: "here it broke" }, ...(broken ? visible(broken) : ["▲ here it ends"]));
+    return element("pre", {}, ...visible(before), mark, ...visible(after));
+  }
+
+  function attempt(tried, place, before) {
+    const earlier = before ? before.messages.length : 0;
+    const sent = messages(tried.messages, `${tried.messages.length} messages, exactly as they were sent`);
+    const failure = tried.failure === null ? [] : [element("p", { class: "reason" }, `${tried.cause}: `, ...text(tried.failure))];
+    const correction = earlier
+      ? [element("p", {}, "The corrective retry said:"), element("pre", {}, ...text(tried.messages[tried.messages.length - 1][1]))]
+      : [];
+    const figures = [
+      ["prompt tokens", number(tried.prompt_tokens)],
+      ["of them cached", number(tried.cached_tokens)],
+      ["completion tokens", number(tried.completion_tokens)],
+      ["TTFT", milliseconds(tried.ttft)],
+      ["latency", milliseconds(tried.latency)],
+      ["ended by", tried.finish_reason],
+      ["prefix cache", tried.cache],
+    ].map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, ...visible(value))));
+    const thought = tried.reasoning === null ? [] : [messages([["reasoning", tried.reasoning]], "what the model thought first")];
+    return [
+      element("h4", {}, `${place === 0 ? "First attempt" : "Corrective retry"}: ${tried.outcome}`),
+      ...correction,
+      ...failure,
+      answer(tried.answer),
+      ...thought,
+      sent,
+      element("dl", { class: "facts" }, ...figures),
+    ];
+  }
+
+  function attempts(tries) {
+    return tries.flatMap((tried, place) => attempt(tried, place, tries[place - 1]));
+  }
+
+  function fault(met) {
+    return [
+      element("h4", {}, `Infrastructure fault after ${milliseconds(met.seconds)}: ${met.kind}`),
+      element("p", { class: "reason" }, ...text(met.message)),
+      ...(met.text === null ? [] : [element("pre", {}, ...text(met.text))]),
+      ...(met.messages.length ? [messages(met.messages, `${met.messages.length} messages that had been sent`)] : []),
+      ...attempts(met.attempts),
+    ];
+  }
+
+  function detail(trial) {
+    const remembered = trial.facts === null ? [] : [
+      element("h4", {}, `Facts from memory (looked up in ${milliseconds(trial.retrieval)})`),
+      element("ul", {}, ...trial.facts.map((place) => element("li", {}, ...text(place)))),
+    ];
+    const preferences = trial.preferences.length === 0 ? [] : [
+      element("h4", {}, "Preferences"),
+      element("ul", {}, ...trial.preferences.map((one) => element("li", {}, ...visible(one)))),
+    ];
+    const untimed = trial.timed || trial.outcome === "fault" ? [] : [element("p", {}, "Its times count nowhere: its first call came after a fault.")];
+    return element(
+      "div",
+      { class: "inside" },
+      ...trial.faults.flatMap(fault),
+      ...attempts(trial.attempts),
+      ...untimed,
+      ...preferences,
+      ...remembered,
+      element("p", { class: "role" }, `begun ${trial.started}, seed ${trial.seed}`),
+    );
+  }
+
+  found("more").addEventListener("click", () => {
+    state.shown += PAGE;
+    draw();
+  });
+  addFilters();
+  addHeads();
+  draw();
+  found("list").hidden = false;
+}
+
+unpacked().then(start, (error) => {
+  found("problem").textContent = `The trials cannot be shown by this browser (${error}). The same is in the saved run.`;
+  found("problem").hidden = false;
+});

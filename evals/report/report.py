@@ -1,0 +1,163 @@
+"""The report of a run, or of two: what is told, in which order, whatever it is shown as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from evals.ablation_text import ablation_blocks
+from evals.comparison import Comparison, compare
+from evals.comparison_text import comparison_blocks
+from evals.floors import Judgement
+from evals.funnel_text import funnel_blocks
+from evals.gate import Verdict
+from evals.grid import Block, Grid
+from evals.growth_text import growth_blocks
+from evals.likeness import Changed, mend
+from evals.prefix_cache import prefix_cache_blocks
+from evals.published import published_blocks
+from evals.report.curve_plots import growth_plots
+from evals.report.finding import Finding, finding_of, limits_of_the_finding
+from evals.report.forest_plots import ablation_plots, prefix_cache_plots
+from evals.report.funnel_plots import funnel_plots
+from evals.report.pair_plots import pair_plots
+from evals.report.plot import Plot
+from evals.report.quantities import counted
+from evals.report.stack_plots import HOW_TO_READ, stack_plots
+from evals.run import Run
+from evals.schedule import Arm, Regime, Series
+from evals.studies import GROWTH
+from evals.summary import regime_blocks, summary_notes
+from evals.verdict_text import verdict_grid, verdict_lists
+
+WIDE = 10_000
+"""Tables are laid out as if there were room for all columns; a page scrolls."""
+
+Part = Block | Plot
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report under its title."""
+
+    title: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is told: the finding, what it rests on and what it does not say, the sections, and the runs whose trials are listed."""
+
+    finding: Finding
+    facts: Mapping[str, str]
+    limits: tuple[str, ...]
+    sections: tuple[Section, ...]
+    runs: Mapping[Arm, Run]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The run that a report's run is compared with, what is meant to differ, and the verdict on both."""
+
+    base: Run
+    changed: tuple[Changed, ...]
+    verdict: Verdict
+
+
+def report_of(run: Run, judgements: Mapping[Series, Judgement], against: Compared | None = None) -> Report:
+    """Everything that is to be told of a run, and of the one that it is compared with."""
+    comparison = None if against is None else compare(against.base, run, against.changed)
+    sections = (
+        *([] if against is None or comparison is None else _pair_sections(comparison, against.verdict)),
+        *_run_sections(run),
+        _judged(run, judgements),
+        _about(run),
+    )
+    runs: dict[Arm, Run] = {"head": run} if against is None else {"head": run, "base": against.base}
+    return Report(
+        finding=finding_of(run, None if against is None else against.verdict),
+        facts=_facts(run, None if against is None else against.base),
+        limits=tuple(limits_of_the_finding(run)),
+        sections=tuple(section for section in sections if section.parts),
+        runs=runs,
+    )
+
+
+def _facts(run: Run, base: Run | None) -> dict[str, str]:
+    asked, commit = run.settings, run.header.fingerprint.provenance.get("commit")
+    measured = len(run.measured_tasks)
+    size = " x ".join(map(counted, (measured, len(asked.stacks), asked.epochs), ("task", "stack", "epoch")))
+    return {
+        "model": run.header.target.model,
+        "server": run.header.target.server,
+        "n": f"{len(run.trials) - len(run.faulted):,} answered trials: {size}, {' and '.join(asked.regimes)}",
+        "run": run.header.run,
+        **({} if base is None else {"compared with": base.header.run}),
+        **({"commit": f"{str(commit)[:10]}{_dirty(run)}"} if commit else {}),
+        "begun": min((trial.started for trial in run.trials), default="-")[:16].replace("T", " ") + " UTC",
+    }
+
+
+def _dirty(run: Run) -> str:
+    return " and uncommitted changes" if run.header.fingerprint.provenance.get("dirty") else ""
+
+
+def _pair_sections(comparison: Comparison, verdict: Verdict) -> list[Section]:
+    plots = [Section(f"HEAD against BASE: {series.series}", tuple(pair_plots(series))) for series in comparison.series]
+    return [
+        Section("The verdict", _verdict(verdict)),
+        *plots,
+        Section("HEAD against BASE, all figures", tuple(comparison_blocks(comparison))),
+    ]
+
+
+def _verdict(verdict: Verdict) -> tuple[Part, ...]:
+    lists = [line for title, found in verdict_lists(verdict).items() for line in (f"{title}:", *(f"  {one}" for one in found))]
+    return (*([verdict_grid(verdict)] if verdict.findings else []), *lists)
+
+
+def _run_sections(run: Run) -> list[Section]:
+    if run.settings.study == GROWTH:
+        return [
+            *(Section(f"What grows, {regime} prefix cache", tuple(growth_plots(run, regime))) for regime in run.settings.regimes),
+            Section("What a longer history and more memories cost", tuple(growth_blocks(run))),
+        ]
+    return [
+        *(
+            Section(f"Which ingredient did it, {regime}", (*ablation_plots(run, regime), *ablation_blocks(run, regime, WIDE)))
+            for regime in run.settings.regimes
+        ),
+        Section("What the prefix cache saves", (*prefix_cache_plots(run), *prefix_cache_blocks(run))),
+        *(Section(f"The stacks side by side, {regime} prefix cache", _stacks(run, regime)) for regime in run.settings.regimes),
+        *(
+            Section(f"Does the code obey, {regime}", (*funnel_plots(run, regime), *funnel_blocks(run, regime)))
+            for regime in run.settings.regimes
+        ),
+        Section("The published comparison", tuple(published_blocks(run))),
+    ]
+
+
+def _stacks(run: Run, regime: Regime) -> tuple[Part, ...]:
+    plots = stack_plots(run, regime)
+    return (HOW_TO_READ, *plots, *regime_blocks(run, regime, WIDE)) if plots else ()
+
+
+def _judged(run: Run, judgements: Mapping[Series, Judgement]) -> Section:
+    rows = tuple((str(series), judged.verdict, judged.sentence) for series, judged in judgements.items())
+    table = Grid(("series", "against its floor", ""), rows, texts=(0, 1, 2))
+    return Section("The share of valid answers against its floor", (table, *summary_notes(run, mend(run))))
+
+
+def _about(run: Run) -> Section:
+    rows = [
+        (f"{part}.{name}", str(value)) for part, values in run.header.fingerprint.to_dict().items() for name, value in _flat(values)
+    ]
+    return Section("What was measured with what", (Grid(("fingerprint", "value"), tuple(rows), texts=(0, 1)),))
+
+
+def _flat(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value

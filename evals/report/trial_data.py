@@ -1,0 +1,160 @@
+"""The trials as the page's table reads them: one packed piece of JSON, in which every message stands once.
+
+Texts are cut where a page would grow too large, around the place where an answer broke, and say how much is left out; the saved
+run has all of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evals.ladder import Outcome
+from evals.obeyed import findings
+from evals.report.breaks import Break, break_of
+from evals.run import Run
+from evals.schedule import Arm
+from evals.trials import AttemptRecord, Fault, Trial
+
+LONGEST = (20_000, 4_000, 800, 160)
+"""The longest texts, in characters, that are shown whole; the next shorter one holds where a page would be too large."""
+
+MOST_BYTES = 6 * 2**20
+"""The most that the trials take of a page."""
+
+
+def packed(runs: Mapping[Arm, Run]) -> str:
+    """The trials of the runs, as JSON that is compressed by gzip and written in Base64."""
+    for longest in LONGEST:
+        content = _packed(runs, longest)
+        if len(content) <= MOST_BYTES:
+            break
+    return content
+
+
+def outcome_words(trial: Trial) -> str:
+    """How a trial ended: the rung that its last answer reached, or that a fault ended it."""
+    return "fault" if trial.fault is not None else trial.last.outcome.rung
+
+
+def _packed(runs: Mapping[Arm, Run], longest: int) -> str:
+    texts = _Texts(longest)
+    sides = {side: [_trial(run, trial, side, texts) for trial in run.trials] for side, run in runs.items()}
+    content = {"trials": [trial for trials in sides.values() for trial in trials], "texts": texts.kept}
+    encoded = json.dumps(content, separators=(",", ":")).encode()
+    # Without the time of day the same run makes the same page.
+    return base64.b64encode(gzip.compress(encoded, 6, mtime=0)).decode()
+
+
+@dataclass(slots=True)
+class _Texts:
+    """Every distinct text once, cut to ``longest`` characters."""
+
+    longest: int
+    kept: list[str] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, text: str) -> int:
+        """Where the text, as far as it is kept, stands in the list."""
+        cut = shortened(text, self.longest)
+        if cut not in self._places:
+            self._places[cut] = len(self.kept)
+            self.kept.append(cut)
+        return self._places[cut]
+
+    def around(self, text: str, broken: Break | None) -> list[int]:
+        """The answer in one piece, or in three: what stands before its break, what broke, and what follows."""
+        if broken is None:
+            return [self.place(text)]
+        before, marked, after = text[: broken.start], text[broken.start : broken.end], text[broken.end :]
+        half = self.longest // 2
+        return [
+            self._kept(shortened(before, half, end=True)),
+            self._kept(shortened(marked, half)),
+            self._kept(shortened(after, half)),
+        ]
+
+    def _kept(self, cut: str) -> int:
+        self._places.setdefault(cut, len(self.kept))
+        if self._places[cut] == len(self.kept):
+            self.kept.append(cut)
+        return self._places[cut]
+
+
+def shortened(text: str, longest: int, *, end: bool = False) -> str:
+    """The beginning of a text, or its ``end``, with what is left out said in its place."""
+    left_out = len(text) - longest
+    if left_out <= 0:
+        return text
+    note = f"[... {left_out:,} characters are left out here; the saved run has them ...]"
+    return f"{note}\n{text[-longest:]}" if end else f"{text[:longest]}\n{note}"
+
+
+def _trial(run: Run, trial: Trial, side: Arm, texts: _Texts) -> dict[str, Any]:
+    answered = trial.fault is None
+    return {
+        "side": side,
+        "stack": trial.stack,
+        "regime": trial.regime,
+        "task": trial.task,
+        "epoch": trial.epoch,
+        "seed": trial.seed,
+        "started": trial.started,
+        "outcome": outcome_words(trial),
+        "cause": (trial.last.outcome.cause or "") if answered else trial.faults[-1].kind,
+        "first": trial.first.outcome.rung if answered else "",
+        "timed": trial.timed,
+        "tokens": trial.total_tokens if answered else None,
+        "latency": trial.latency if answered else None,
+        "ttft": trial.first.completion.ttft if answered else None,
+        "facts": None if trial.facts is None else [texts.place(fact) for fact in trial.facts],
+        "retrieval": trial.retrieval_seconds,
+        "attempts": [_attempt(run, attempt, texts) for attempt in trial.attempts],
+        "faults": [_fault(run, fault, texts) for fault in trial.faults],
+        "preferences": [
+            f"{preference}: {finding}" for preference, finding in findings(trial).items() if finding.verdict != "not applicable"
+        ],
+    }
+
+
+def _attempt(run: Run, attempt: AttemptRecord, texts: _Texts) -> dict[str, Any]:
+    completion, outcome = attempt.completion, attempt.outcome
+    return {
+        "messages": _messages(run, attempt.messages, texts),
+        "answer": texts.around(completion.text, break_of(completion.text, outcome)),
+        "reasoning": texts.place(completion.reasoning) if completion.reasoning else None,
+        "outcome": outcome.rung,
+        "cause": outcome.cause or "",
+        "failure": texts.place(failure) if (failure := _failure(outcome)) else None,
+        "cache": attempt.cache,
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "cached_tokens": completion.cached_tokens,
+        "ttft": completion.ttft,
+        "latency": completion.latency,
+        "finish_reason": completion.finish_reason,
+    }
+
+
+def _failure(outcome: Outcome) -> str:
+    fished = "; a valid artifact could be fished out of the code fence" if outcome.json_in_fence else ""
+    return f"{outcome.failure or ''}{fished}"
+
+
+def _messages(run: Run, names: Iterable[str], texts: _Texts) -> list[list[Any]]:
+    return [[run.messages[name].role, texts.place(run.messages[name].content)] for name in names]
+
+
+def _fault(run: Run, fault: Fault, texts: _Texts) -> dict[str, Any]:
+    return {
+        "kind": fault.kind,
+        "message": texts.place(fault.message),
+        "seconds": fault.seconds,
+        "messages": _messages(run, fault.messages, texts),
+        "text": texts.place(fault.text) if fault.text else None,
+        "attempts": [_attempt(run, attempt, texts) for attempt in fault.attempts],
+    }
