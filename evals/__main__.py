@@ -37,6 +37,7 @@ examples:
   python -m evals compare 0001 0002
   python -m evals bless 0001
   python -m evals gate baseline latest
+  python -m evals report latest -o report.html
 """
 
 
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     options = argparse.ArgumentParser(
         prog="python -m evals",
-        description="Show and compare saved runs, judge one against another, and plan what a run can show.",
+        description="Show and compare saved runs, judge one against another, make a report of them, and plan what a run can show.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     _add_show(commands)
     _add_compare(commands)
     _add_gate(commands)
+    _add_report(commands)
     _add_bless(commands)
     _add_plan(commands)
     return options
@@ -115,6 +117,32 @@ def _add_gate(commands: Any) -> None:
     command.set_defaults(run=_gate)
 
 
+def _add_report(commands: Any) -> None:
+    command = commands.add_parser(
+        "report",
+        help="make a page of a saved run, or of two: plots, tables and every trial",
+        description="Make a report of a saved run, and of what it is compared with: one page of HTML that needs no network, with"
+        " the finding, plots with their data, and every trial with its messages, answers and times; or Markdown for a pull"
+        " request.",
+    )
+    command.add_argument("name", metavar="RUN", help="the run: a path, a number (0003) or latest")
+    command.add_argument("base", metavar="BASE", nargs="?", help="the run to compare it with, which may also be baseline or ab")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write it, in place of what is there (default: report.html; Markdown is printed)",
+    )
+    command.add_argument(
+        "--format", choices=("html", "markdown"), help="what to make (default: html, or markdown where FILE ends with .md)"
+    )
+    _add_changed(command)
+    _add_limits(command)
+    _add_folders(command)
+    command.set_defaults(run=_report)
+
+
 def _add_bless(commands: Any) -> None:
     command = commands.add_parser(
         "bless",
@@ -151,13 +179,17 @@ def _add_plan(commands: Any) -> None:
 def _add_pair(command: argparse.ArgumentParser) -> None:
     command.add_argument("base", metavar="BASE", help="the run to compare with: a path, a number (0003), latest, baseline or ab")
     command.add_argument("head", metavar="HEAD", help="the run in question: a path, a number (0003) or latest")
+    _add_changed(command)
+    _add_folders(command)
+
+
+def _add_changed(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--changed",
         action="append",
         choices=CHANGED,
         help="what is meant to differ; may be given several times (default: prompt, or model for a session of --ab-model)",
     )
-    _add_folders(command)
 
 
 def _add_folders(command: argparse.ArgumentParser) -> None:
@@ -248,6 +280,30 @@ def _print_verdict(verdict: Verdict, form: str) -> None:
         print(verdict_markdown(verdict))
     else:
         write_blocks(verdict_blocks(verdict), sys.stdout, _width())
+
+
+def _report(options: argparse.Namespace) -> int:
+    from evals.names import find_file, load_pair
+    from evals.report.output import check_place, format_of, rendered, write
+    from evals.report.report import judged_report
+    from evals.runs import load_run
+
+    form = options.format or ("html" if options.output is None else format_of(options.output))
+    file: Path | None = options.output or (Path("report.html") if form == "html" else None)
+    if file is not None:
+        check_place(file)
+    limits = load_limits(options.limits)
+    if options.base is None:
+        head, base = load_run(find_file(options.name, options.storage)), None
+    else:
+        base, head = load_pair(options.base, options.name, options.changed, options.storage, options.baselines)
+    content = rendered(judged_report(head, limits, base, options.changed), form)
+    if file is None:
+        print(content, end="")
+        return EXIT_OK
+    write(file, content)
+    print(printable(f"report: {file} ({len(content.encode()) / 2**20:.1f} MiB), of run {head.header.run}"))
+    return EXIT_OK
 
 
 def _bless(options: argparse.Namespace) -> int:

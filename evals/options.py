@@ -72,6 +72,12 @@ def add_options(parser: pytest.Parser) -> None:
         " options hold",
     )
     add(
+        "--report",
+        dest="evals_report",
+        metavar="FILE",
+        help="also write a report of the run to this file when it ends: a page of HTML, or Markdown where its name ends with .md",
+    )
+    add(
         "--ab",
         dest="evals_ab",
         metavar="REF",
@@ -203,6 +209,23 @@ def new_settings(option: Callable[[str], Any]) -> Settings:
         # It is saved with the run even where no stack uses it, so nothing secret may be in it.
         split_embedder(settings.embedder)
     return settings
+
+
+def report_file(config: pytest.Config) -> Path | None:
+    """Where the report of a live session goes; ``None`` where none was asked for.
+
+    Raises:
+        SettingsError: when it cannot be written there, or no live evals are selected.
+    """
+    choice = config.getoption("evals_report")
+    if choice is None:
+        return None
+    if not selects_live(config):
+        raise SettingsError("--report is about live evals. Next: add -m live, or: python -m evals report latest")
+    from evals.report.output import check_place
+
+    check_place(file := Path(choice))
+    return file
 
 
 def storage_folder(config: pytest.Config) -> Path:

@@ -22,11 +22,11 @@ class Study:
     ends_with_context: bool = False
 
 
-GROWTH = "growth"
+GROWTH, PREFIX_CACHE = "growth", "prefix-cache"
 
 STUDIES = {
     "ablation": Study("which ingredient makes the difference: every factor is changed alone, from both ends", ABLATION_STACKS),
     GROWTH: Study("what a longer history and more memories cost", GROWTH_STACKS, REGIMES, "blocked", ends_with_context=True),
-    "prefix-cache": Study("what the server's prefix cache saves, by the place of the contract", PREFIX_STACKS, REGIMES, "blocked"),
+    PREFIX_CACHE: Study("what the server's prefix cache saves, by the place of the contract", PREFIX_STACKS, REGIMES, "blocked"),
 }
 """Every study by its name, which is its option, too."""

@@ -34,7 +34,7 @@ def _cell(value: float, axis: Axis) -> int:
 def _heights(cells: Sequence[int]) -> str:
     counts = [cells.count(cell) for cell in range(CHARACTERS)]
     most = max(counts, default=0)
-    return "".join(_HEIGHTS[math.ceil(count / most * (len(_HEIGHTS) - 1))] if count else " " for count in counts)
+    return "".join(_HEIGHTS[math.ceil(count / most * (len(_HEIGHTS) - 1))] if count else _TRACK for count in counts)
 
 
 def _filled(value: float, axis: Axis) -> str:

@@ -18,7 +18,7 @@ from evals.report.quantities import counted, points, with_interval
 from evals.run import Run
 from evals.schedule import Regime, Series
 from evals.stats import Goal, valid_share
-from evals.studies import GROWTH
+from evals.studies import GROWTH, PREFIX_CACHE
 
 _VALID = Goal("schema-valid")
 _FEW = 20
@@ -44,10 +44,10 @@ def finding_of(run: Run, verdict: Verdict | None = None) -> Finding:
     regime = run.settings.regimes[0]
     if run.settings.study == GROWTH:
         return _growth(run)
+    if run.settings.study == PREFIX_CACHE and (places := contract_places(run)):
+        return Finding("FINDING", "; ".join(map(place_sentence, places)))
     if found := _ablation(run, regime):
         return found
-    if places := contract_places(run):
-        return Finding("FINDING", "; ".join(map(place_sentence, places)))
     return _stacks(run, regime)
 
 
@@ -98,7 +98,8 @@ def _ablation(run: Run, regime: Regime) -> Finding | None:
     named = ", ".join(f"{effect.factor.name} {points_text(effect.valid)}" for effect in shown)
     tasks = counted(max(effect.tasks for effect in found), "task")
     if not shown:
-        return Finding("NOT SHOWN", f"none of {len(found)} ingredients is shown to change the share of valid answers, over {tasks}")
+        none = f"none of {len(found)} ingredients is" if len(found) > 1 else f"{found[0].factor.name}: not"
+        return Finding("NOT SHOWN", f"{none} shown to change the share of valid answers, over {tasks}")
     rest = len(found) - len(shown)
     others = f"; {rest} other{'s are' if rest > 1 else ' is'} not shown to" if rest else ""
     return Finding("FINDING", f"changes the share of valid answers, in points: {named}, over {tasks}{others}")

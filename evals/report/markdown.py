@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evals.grid import Grid, folded_markdown, markdown_text
+from evals.grid import Grid, folded_markdown, grid_markdown, markdown_text
 from evals.report.plot import Plot
 from evals.report.report import Part, Report
 
@@ -33,7 +33,7 @@ def _section(title: str, parts: tuple[Part, ...]) -> Iterator[str]:
         if isinstance(part, Plot):
             yield from _plot(part)
         elif isinstance(part, Grid):
-            yield from (*folded_markdown("table", part), "")
+            yield from (*_table(part), "")
         elif part:
             yield from (markdown_text(part), "")
 
@@ -44,11 +44,17 @@ def _plot(plot: Plot) -> Iterator[str]:
         yield from (markdown_text(plot.note), "")
 
 
+def _table(table: Grid) -> list[str]:
+    """A table of a section, folded away where it is long."""
+    folded = folded_markdown(f"{len(table.rows)} rows", table)
+    return folded if folded[0].startswith("<details>") else grid_markdown(table)
+
+
 def with_bars(plot: Plot) -> Grid:
     """The table of a plot with its small pictures as a column of their own, behind the first one."""
     table = plot.table
     if not plot.bars:
         return table
     rows = tuple((first, picture, *rest) for picture, (first, *rest) in zip(plot.bars, table.rows, strict=True))
-    texts = (*(place + (place > 0) for place in table.texts),)
+    texts = (1, *(place + (place > 0) for place in table.texts))
     return Grid((table.columns[0], "", *table.columns[1:]), rows, texts, pictures=(1,))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from evals.ablation_text import ablation_blocks
 from evals.comparison import Comparison, compare
 from evals.comparison_text import comparison_blocks
-from evals.floors import Judgement
+from evals.floors import Judgement, judge_run
 from evals.funnel_text import funnel_blocks
-from evals.gate import Verdict
+from evals.gate import Verdict, judge
 from evals.grid import Block, Grid
 from evals.growth_text import growth_blocks
-from evals.likeness import Changed, mend
+from evals.likeness import Changed, default_changed, mend
+from evals.limits import Limits
 from evals.prefix_cache import prefix_cache_blocks
 from evals.published import published_blocks
 from evals.report.curve_plots import growth_plots
@@ -62,6 +63,19 @@ class Compared:
     base: Run
     changed: tuple[Changed, ...]
     verdict: Verdict
+
+
+def judged_report(
+    run: Run, limits: Limits, base: Run | None = None, changed: Collection[Changed] | None = None, verdict: Verdict | None = None
+) -> Report:
+    """The report of a run, judged by the limits, and where there is a ``base``, of both: with the ``verdict``, or one that is found
+    here. ``changed`` is what is meant to differ (by default :func:`evals.likeness.default_changed`).
+    """
+    judgements = judge_run(run, limits)
+    if base is None:
+        return report_of(run, judgements)
+    meant = tuple(changed or default_changed(run))
+    return report_of(run, judgements, Compared(base, meant, verdict or judge(base, run, limits, meant)))
 
 
 def report_of(run: Run, judgements: Mapping[Series, Judgement], against: Compared | None = None) -> Report:

@@ -13,8 +13,8 @@ from evals.report.plot import INK, LINE, MUTED, PAPER, WIDTH
 Values = list[dict[str, Any]]
 
 _LINE = 16
-_LONG = 47
-"""So many characters of label and value do not fit into one line."""
+_CHARACTER, _BOLD_CHARACTER = 6.3, 7.0
+"""Pixels that a character takes at most, on the average."""
 
 _GAP = 8
 _BAND = {"dots": 44, "interval": 12, "bar": 12}
@@ -130,7 +130,8 @@ def _tops(rows: Sequence[Row]) -> tuple[list[float], float]:
 
 def _heading(row: Row) -> int:
     """The height of label and value, which stand below each other where one line is too short."""
-    return _LINE if len(row.label) + len(row.shown) <= _LONG else 2 * _LINE
+    label = len(row.label) * (_CHARACTER if row.faint else _BOLD_CHARACTER)
+    return _LINE if label + len(row.shown) * _CHARACTER < WIDTH - _DOT else 2 * _LINE
 
 
 def _layer(kind: str, values: Values, axis: Axis, **mark: Any) -> dict[str, Any]:
