@@ -229,7 +229,7 @@ def _show(options: argparse.Namespace) -> int:
     run = load_run(find_file(options.name, options.storage))
     judged = judge_run(run, load_limits(options.limits))
     blocks = summary_blocks(run, judged, _width(), resume_command=mend(run))
-    write_blocks(blocks, sys.stdout, _width())
+    write_blocks(blocks, sys.stdout, _width(), aside=run.header.target.disclaimer)
     return EXIT_OK
 
 
@@ -279,7 +279,7 @@ def _print_verdict(verdict: Verdict, form: str) -> None:
     elif form == "markdown":
         print(verdict_markdown(verdict))
     else:
-        write_blocks(verdict_blocks(verdict), sys.stdout, _width())
+        write_blocks(verdict_blocks(verdict), sys.stdout, _width(), aside=verdict.disclaimer)
 
 
 def _report(options: argparse.Namespace) -> int:

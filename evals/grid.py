@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from agent.printable import one_line, printable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 _LONG = 12
@@ -68,14 +69,16 @@ def grid_lines(grid: Grid, width: int) -> list[str]:
     return [line.rstrip() for line in printed.getvalue().splitlines()]
 
 
-def grid_table(grid: Grid) -> Table:
-    """The grid as a table of rich."""
+def grid_table(grid: Grid, rule: RenderableType | None = None) -> Table:
+    """The grid as a table of rich; ``rule`` is what stands in every column below its title."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for place, title in enumerate(grid.columns):
         table.add_column(Text(one_line(title)), justify="left" if place in grid.texts else "right", overflow="fold")
+    if rule is not None:
+        table.add_row(*[rule] * len(grid.columns))
     for row in grid.rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     return table

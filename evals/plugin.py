@@ -216,7 +216,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         from evals.verdict_text import verdict_blocks
 
         terminalreporter.section("verdict")
-        write_section(terminalreporter, verdict_blocks(state.gate.verdict))
+        write_section(terminalreporter, verdict_blocks(state.gate.verdict), aside=state.gate.verdict.disclaimer)
 
 
 def _write_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config, state: _State, arms: Arms) -> None:
@@ -225,7 +225,7 @@ def _write_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Con
 
     terminalreporter.section("evals")
     blocks = arms.summary(state.limits, terminalreporter._tw.fullwidth)
-    write_section(terminalreporter, blocks)
+    write_section(terminalreporter, blocks, aside=arms.head.header.target.disclaimer)
     saved = saved_file(config)
     where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
     journals = ", ".join(_relative(run.journal.file) for run in arms.runs)

@@ -15,6 +15,9 @@ settings.register_profile("selftest", deadline=None, database=None)
 settings.load_profile("selftest")
 
 _SETTINGS = ("EVALS_", "OLLAMA_", "OPENAI_", "MEM0_API_KEY", "QDRANT_API_KEY")
+_STYLE = ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TTY_COMPATIBLE")
+"""What styles the output, or does not, wherever it goes."""
+
 _XDIST = "PYTEST_XDIST_"
 """A session that a test starts is no worker of the one that runs the test."""
 
@@ -26,7 +29,7 @@ _SET_BY_THE_AGENT = ("NO_PROXY", "no_proxy", "MEM0_DIR", "MEM0_TELEMETRY")
 def _clean_environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         for name in list(os.environ):
-            if name.startswith((*_SETTINGS, _XDIST)) or name.upper() in _PROXIES:
+            if name.startswith((*_SETTINGS, *_STYLE, _XDIST)) or name.upper() in _PROXIES:
                 environment.delenv(name)
         for name in _SET_BY_THE_AGENT:
             # Set here first, so that it is restored.
