@@ -22,6 +22,7 @@ from evals.options import (
     add_options,
     journal_folder,
     refuse_unfit_options,
+    report_file,
     resumed_journal,
     selects_live,
     settings_of,
@@ -49,6 +50,7 @@ class _State:
     planned: tuple[PlannedTrial, ...]
     limits: Limits
     resumed: Path | None = None
+    report: Path | None = None
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     arms: Arms | None = None
     progress: Progress | None = None
@@ -230,6 +232,10 @@ def _write_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Con
     where = f"nothing: {why_unsaved(config)}" if saved is None else _relative(saved)
     journals = ", ".join(_relative(run.journal.file) for run in arms.runs)
     terminalreporter.write_line(f"saved: {where}, journal: {journals}")
+    if state.report is not None:
+        from evals.report.session import write_session_report
+
+        terminalreporter.write_line(one_line(write_session_report(state.report, arms, state.gate, state.limits)))
 
 
 @pytest.fixture(scope="session")
@@ -271,7 +277,7 @@ def _state(config: pytest.Config) -> _State:
     gate = session_gate(config.getoption, storage_folder(config), ab=arms == BOTH_ARMS, live=selects_live(config))
     if settings.sequential and gate is None:
         raise SettingsError("The run is sequential, so it needs what it is judged against. Next: --baseline NAME")
-    return _State(settings, planned, limits_of(config.getoption), resumed, gate=gate)
+    return _State(settings, planned, limits_of(config.getoption), resumed, report_file(config), gate=gate)
 
 
 def _begin_gate(state: _State, arms: Arms) -> None:
