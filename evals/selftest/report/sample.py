@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from agent.errors import ArtifactError
 from agent.loop import Attempt, result_of
 from agent.model import Completion
 from agent.prompts import Message, build_messages, correction_messages
@@ -62,18 +62,12 @@ def sample_run(
 ) -> Run:
     """A run of the first tasks of the full suite, in which the first so many trials met a fault."""
     chosen = load_tasks()[:tasks]
-    dice, store = random.Random(seed), MessageStore()
     asked = settings(*(task.id for task in chosen), stacks=tuple(stacks), epochs=epochs, regimes=regimes)
-    keys = [
-        (epoch, task, STACKS[stack], regime)
-        for epoch in range(1, epochs + 1)
-        for task in chosen
-        for stack in stacks
-        for regime in regimes
-    ]
-    trials = [_trial(dice, store, epoch, task, stack, regime, place) for place, (epoch, task, stack, regime) in enumerate(keys)]
+    made = _Trials(random.Random(seed), MessageStore())
+    keys = itertools.product(range(1, epochs + 1), chosen, stacks, regimes)
+    trials = [made.trial(epoch, task, STACKS[stack], regime) for epoch, task, stack, regime in keys]
     faulted = [replace(trial, attempts=(), facts=None, retrieval_seconds=None, faults=(TIMEOUT,)) for trial in trials[:faults]]
-    return Run(_header(header(asked, name), stacks), (*faulted, *trials[faults:]), dict(store.known))
+    return Run(_header(header(asked, name), stacks), (*faulted, *trials[faults:]), dict(made.store.known))
 
 
 def _header(made: Header, stacks: Sequence[str]) -> Header:
@@ -83,37 +77,48 @@ def _header(made: Header, stacks: Sequence[str]) -> Header:
     return replace(made, target=target, fingerprint=marks)
 
 
-def _trial(dice: random.Random, store: MessageStore, epoch: int, task: Task, stack: Stack, regime: Regime, place: int) -> Trial:
-    facts = tuple(sorted(preference.text for preference in load_preferences()[:5])) if stack.asks_memory else None
-    messages = build_messages(stack, task.request, history=load_history(), facts=facts or ())
-    kind = KINDS[(place * 7 + dice.randrange(3)) % len(KINDS)]
-    records = [_attempt(dice, store, messages, kind, task.language, regime)]
-    if stack.retries and not records[0].valid:
-        error = ArtifactError(records[0].outcome.failure or "", rung="answered", cause="other")
-        corrected = (*messages, *correction_messages(records[0].completion.text, str(error)))
-        records.append(_attempt(dice, store, corrected, "valid", task.language, regime))
-    retrieval = dice.uniform(0.01, 0.03) if stack.asks_memory else None
-    return Trial(
-        epoch, task.id, stack.name, regime, dice.randrange(2**31), f"2026-01-01T00:00:{place % 60:02}.000+00:00", facts, retrieval,
-        tuple(records),
-    )  # fmt: skip
+@dataclass
+class _Trials:
+    """Trials as they are made one after the other."""
 
+    dice: random.Random
+    store: MessageStore
+    number: int = 0
 
-def _attempt(
-    dice: random.Random, store: MessageStore, messages: Sequence[Message], kind: str, language: str, regime: Regime
-) -> AttemptRecord:
-    text = answer(kind, language)
-    prompt = sum(len(message.content) for message in messages) // 4
-    ttft = prompt / dice.uniform(4_000, 6_000)
-    completion = Completion(
-        prompt_tokens=prompt,
-        completion_tokens=len(text) // 4,
-        cached_tokens=prompt // 3 if regime == "warm" else 4,
-        ttft=ttft,
-        latency=ttft + len(text) / dice.uniform(3_000, 5_000),
-        finish_reason="length" if kind == "truncated" else "stop",
-        text=text,
-        first_token=ttft,
-    )
-    outcome = climb(Attempt(completion, result_of(completion)), language)
-    return AttemptRecord(completion, outcome, regime, store.add(messages))
+    def trial(self, epoch: int, task: Task, stack: Stack, regime: Regime) -> Trial:
+        """One more trial, with its corrective retry where its stack has one and its first answer is not valid."""
+        facts = tuple(sorted(preference.text for preference in load_preferences()[:5])) if stack.asks_memory else None
+        messages = build_messages(stack, task.request, history=load_history(), facts=facts or ())
+        kind = KINDS[(self.number * 7 + self.dice.randrange(3)) % len(KINDS)]
+        records = [self._attempt(messages, answer(kind, task.language), task.language, regime)]
+        if stack.retries and not records[0].valid:
+            corrected = (*messages, *correction_messages(records[0].completion.text, str(records[0].outcome.failure)))
+            records.append(self._attempt(corrected, answer("valid", task.language), task.language, regime))
+        self.number += 1
+        return Trial(
+            epoch=epoch,
+            task=task.id,
+            stack=stack.name,
+            regime=regime,
+            seed=self.dice.randrange(2**31),
+            started=f"2026-01-01T00:{self.number // 60 % 60:02}:{self.number % 60:02}.000+00:00",
+            facts=facts,
+            retrieval_seconds=self.dice.uniform(0.01, 0.03) if stack.asks_memory else None,
+            attempts=tuple(records),
+        )
+
+    def _attempt(self, messages: Sequence[Message], text: str, language: str, regime: Regime) -> AttemptRecord:
+        prompt = sum(len(message.content) for message in messages) // 4
+        ttft = prompt / self.dice.uniform(4_000, 6_000)
+        completion = Completion(
+            prompt_tokens=prompt,
+            completion_tokens=len(text) // 4,
+            cached_tokens=prompt // 3 if regime == "warm" else 4,
+            ttft=ttft,
+            latency=ttft + len(text) / self.dice.uniform(3_000, 5_000),
+            finish_reason="stop" if text.endswith(("}", "`")) else "length",
+            text=text,
+            first_token=ttft,
+        )
+        outcome = climb(Attempt(completion, result_of(completion)), language)
+        return AttemptRecord(completion, outcome, regime, self.store.add(messages))
