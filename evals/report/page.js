@@ -69,7 +69,8 @@ function start({ trials, texts }) {
       state.shown = PAGE;
       draw();
     });
-    found("filters").append(element("label", {}, title, select));
+    select.id = `filter-${title.replace(" ", "-")}`;
+    found("filters").append(element("div", {}, element("label", { for: select.id }, title), select));
   }
 
   function addFilters() {
@@ -173,7 +174,7 @@ function start({ trials, texts }) {
     ].map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, ...visible(value))));
     const thought = tried.reasoning === null ? [] : [messages([["reasoning", tried.reasoning]], "what the model thought first")];
     return [
-      element("h4", {}, `${place === 0 ? "First attempt" : "Corrective retry"}: ${tried.outcome}`),
+      element("h3", {}, `${place === 0 ? "First attempt" : "Corrective retry"}: ${tried.outcome}`),
       ...correction,
       ...failure,
       answer(tried.answer),
@@ -189,7 +190,7 @@ function start({ trials, texts }) {
 
   function fault(met) {
     return [
-      element("h4", {}, `Infrastructure fault after ${milliseconds(met.seconds)}: ${met.kind}`),
+      element("h3", {}, `Infrastructure fault after ${milliseconds(met.seconds)}: ${met.kind}`),
       element("p", { class: "reason" }, ...text(met.message)),
       ...(met.text === null ? [] : [element("pre", {}, ...text(met.text))]),
       ...(met.messages.length ? [messages(met.messages, `${met.messages.length} messages that had been sent`)] : []),
@@ -199,11 +200,11 @@ function start({ trials, texts }) {
 
   function detail(trial) {
     const remembered = trial.facts === null ? [] : [
-      element("h4", {}, `Facts from memory (looked up in ${milliseconds(trial.retrieval)})`),
+      element("h3", {}, `Facts from memory (looked up in ${milliseconds(trial.retrieval)})`),
       element("ul", {}, ...trial.facts.map((place) => element("li", {}, ...text(place)))),
     ];
     const preferences = trial.preferences.length === 0 ? [] : [
-      element("h4", {}, "Preferences"),
+      element("h3", {}, "Preferences"),
       element("ul", {}, ...trial.preferences.map((one) => element("li", {}, ...visible(one)))),
     ];
     const untimed = trial.timed || trial.outcome === "fault" ? [] : [element("p", {}, "Its times count nowhere: its first call came after a fault.")];
@@ -227,9 +228,10 @@ function start({ trials, texts }) {
   addHeads();
   draw();
   found("list").hidden = false;
+  found("problem").hidden = true;
 }
 
 unpacked().then(start, (error) => {
+  found("problem").setAttribute("role", "alert");
   found("problem").textContent = `The trials cannot be shown by this browser (${error}). The same is in the saved run.`;
-  found("problem").hidden = false;
 });

@@ -47,6 +47,10 @@ _CONFIG = {
         "domainColor": LINE,
     },
 }
+_TAG = re.compile(r"<[a-z][^<>]*>")
+_ROLES = re.compile(r' (?:role|aria-[a-z]+|pointer-events)="[^"]*"')
+"""To a screen reader a plot is one picture, so what Vega says of its parts is left out."""
+
 _PLACE = re.compile(r"translate\((-?\d+\.?\d*),(-?\d+\.?\d*)\)")
 """Places are written to 15 digits, of which a screen shows five."""
 
@@ -80,6 +84,10 @@ def svg(plot: Plot, name: str) -> str:
     from markupsafe import Markup
 
     drawn: str = vl_convert.vegalite_to_svg(json.dumps({"config": _CONFIG, **plot.spec}))
-    drawn = _PLACE.sub(lambda found: f"translate({float(found[1]):.5g},{float(found[2]):.5g})", drawn)
+    drawn = _TAG.sub(lambda tag: _PLACE.sub(_short, _ROLES.sub("", tag[0])), drawn)
     label = Markup('<svg id="{}" role="img" aria-label="{}"').format(name, plot.alternative)
     return _OPENING.sub(lambda found: f"{label}{found['size']}>", drawn, count=1)
+
+
+def _short(place: re.Match[str]) -> str:
+    return f"translate({float(place[1]):.5g},{float(place[2]):.5g})"

@@ -1,0 +1,93 @@
+"""A real browser for the report's pages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ARGUMENTS = (
+    # Containers run as root, where Chromium's sandbox does not start; the pages are this project's own.
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+Scheme = Literal["light", "dark"]
+INSTALL = "sudo apt-get install chromium, or leave these tests out: -k 'not browser'"
+
+
+@dataclass
+class Visit:
+    """A page as a browser shows it, with everything that it asked for and said."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    def open(self, file: Path) -> Page:
+        """Load a page from the disk and wait until its table of trials is there."""
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("#list:not([hidden])")
+        return self.page
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.fail(f"no Chromium is installed (looked for {', '.join(_NAMES)}). Next: {INSTALL}", pytrace=False)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[360, 1280], ids=["360px", "1280px"])
+def width(request: pytest.FixtureRequest) -> int:
+    """A phone's width and a desktop's."""
+    return int(request.param)
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> Scheme:
+    """Both colour schemes."""
+    chosen: Scheme = request.param
+    return chosen
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Visit]:
+    """A page of a desktop's width, in light colours."""
+    yield from _visit(chromium, 1280, "light")
+
+
+@pytest.fixture
+def any_visit(chromium: Browser, width: int, scheme: Scheme) -> Iterator[Visit]:
+    """A page of every width, in every colour scheme."""
+    yield from _visit(chromium, width, scheme)
+
+
+def _visit(chromium: Browser, width: int, scheme: Scheme) -> Iterator[Visit]:
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    # What waits in vain is a defect, and no slow machine takes so long.
+    context.set_default_timeout(20_000)
+    made = Visit(context.new_page())
+    made.page.on("request", lambda request: made.requests.append(request.url))
+    made.page.on("console", lambda message: made.messages.append(message.text))
+    made.page.on("pageerror", lambda error: made.messages.append(str(error)))
+    yield made
+    context.close()
