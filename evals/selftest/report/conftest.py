@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
+from evals.selftest.report.chromium import MISSING, Scheme, installed_chromium, open_chromium
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ARGUMENTS = (
-    # Containers run as root, where Chromium's sandbox does not start; the pages are this project's own.
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-)
-Scheme = Literal["light", "dark"]
-INSTALL = "sudo apt-get install chromium, or leave these tests out: -k 'not browser'"
 
 
 @dataclass
@@ -45,15 +33,11 @@ class Visit:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    found = installed_chromium()
     if found is None:
-        pytest.fail(f"no Chromium is installed (looked for {', '.join(_NAMES)}). Next: {INSTALL}", pytrace=False)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        pytest.fail(f"{MISSING}, or leave these tests out: -k 'not browser'", pytrace=False)
+    with open_chromium(found) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[360, 1280], ids=["360px", "1280px"])
