@@ -124,7 +124,8 @@ class Run:
 
     def of_series(self, series: Series) -> list[Trial]:
         """The trials of one series that no fault ended."""
-        return [trial for trial in self.trials if trial.series == series and trial.fault is None]
+        stack, regime = series.stack, series.regime
+        return [trial for trial in self.trials if trial.stack == stack and trial.regime == regime and trial.attempts]
 
     def to_dict(self) -> dict[str, Any]:
         """The run as JSON can hold it, without what it amounts to."""

@@ -88,11 +88,17 @@ def tree(code: str, language: str) -> Node:
     """The root of the syntax tree of ``code``, which may hold errors, with stand-ins for what the grammar does not know.
 
     ``language`` is one of ``tsx, ts, js, css, sh``. For the first three every stand-in is as long as what it stands for, so that
-    places in the tree are places in the code; in the other two they may differ.
+    places in the tree are places in the code; in the other two the lines are the same and places in a line may differ.
     """
     for gap, stand_in in _GAPS[language]:
-        code = gap.sub(stand_in, code)
+        code = gap.sub(functools.partial(_in_as_many_lines, stand_in), code)
     return _parser(language).parse(code.encode(errors="replace")).root_node
+
+
+def _in_as_many_lines(stand_in: StandIn, match: re.Match[str]) -> str:
+    """What stands in for a gap, with the line breaks that it would lose behind it."""
+    text = stand_in(match) if callable(stand_in) else match.expand(stand_in)
+    return text + "\n" * (match[0].count("\n") - text.count("\n"))
 
 
 def nodes(root: Node, *, anonymous: bool = False) -> Iterator[Node]:
@@ -133,8 +139,13 @@ def _flaw_in_tree(code: str, language: str) -> str | None:
 
 
 def _first_error(root: Node) -> str:
-    # A missing token may be hidden inside a node that has no error of its own.
-    node = next((node for node in nodes(root, anonymous=True) if node.is_error or node.is_missing), root)
+    node = root
+    # Some missing tokens are no node's child; then the innermost node that knows of one tells the line.
+    while not (node.is_error or node.is_missing):
+        inner = next((child for child in node.children if child.has_error), None)
+        if inner is None:
+            break
+        node = inner
     what = f"{node.type} is missing" if node.is_missing else "it does not parse"
     return f"line {node.start_point.row + 1}: {what}"
 

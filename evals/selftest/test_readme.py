@@ -16,6 +16,7 @@ from agent.__main__ import parser
 from agent.targets import engine, minilm
 from evals.__main__ import main as evals_command
 from evals.selftest.live_session import ROOT, live_session, pytest_session, routes, valid
+from evals.selftest.report.pictures import NAMES
 from evals.selftest.scripted_server import scripted_server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,10 +30,17 @@ def commands(start: str) -> list[str]:
     return [line.partition("  #")[0].strip() for line in COMMANDS if line.startswith(start)]
 
 
-def test_the_picture_is_there() -> None:
-    """The README shows real output: no place holder is left in it."""
+def test_nothing_is_left_open() -> None:
+    """No place holder is left in the README."""
     assert "@@" not in README
-    assert "tokens per valid answer" in README
+
+
+def test_every_picture_is_in_the_repository() -> None:
+    """What the README shows is there, and every picture says in words what it shows."""
+    shown = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README) + re.findall(r'()(?:srcset|src)="([^"]+)"', README)
+    assert {Path(file).name for _, file in shown} == set(NAMES)
+    assert all((ROOT / file).is_file() for _, file in shown)
+    assert all(len(words) > 40 for words in [words for words, _ in shown if words] + re.findall(r'alt="([^"]+)"', README))
 
 
 def test_every_command_is_of_a_kind_that_is_checked() -> None:
@@ -80,14 +88,15 @@ def test_pytest_commands_collect(tmp_path: Path, command: str) -> None:
     assert ("test_memory_" if "-k memory" in command else "test_trial[") in finished.output
 
 
-def test_the_gates_commands_run(tmp_path: Path) -> None:
+def test_the_gates_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of ``python -m evals`` runs as it stands, in an order in which each finds what it needs."""
+    monkeypatch.chdir(tmp_path)
     folders = ["--storage", str(tmp_path), "--baselines", str(tmp_path / "baselines")]
     shown = commands("python -m evals")
     with scripted_server(routes(valid)) as server:
         for _ in range(2):
             assert live_session(server.url, tmp_path, "--stack", "naive", "--epochs", "1").code == 0
-    expected = {"plan": 0, "bless": 0, "compare": 0, "gate": 2, "show": 0}
+    expected = {"plan": 0, "bless": 0, "compare": 0, "gate": 2, "report": 0, "show": 0}
     assert {command.split()[3] for command in shown} == set(expected)
     for command in sorted(shown, key=lambda command: command.split()[3]):
         name = command.split()[3]
@@ -131,6 +140,7 @@ OPTIONS = (
     "--deadline",
     "--fault-budget",
     "--resume",
+    "--report",
     "--ab",
     "--ab-model",
     "--suite",

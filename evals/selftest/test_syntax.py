@@ -72,6 +72,12 @@ DOES_NOT_PARSE = {
     "no value": ("css", ".a { color: ; }", "line 1"),
     "open comment": ("css", ".a { color: red } /* to do", "line 1"),
     "below a comment": ("css", "/* one\ntwo */\n.a { color: ; }", "line 3"),
+    "below a condition": (
+        "css",
+        "@media (min-width: 1px)\n and (max-width: 2px) {\n a { color: red }\n}\n b { color: }}\n",
+        "line 5",
+    ),
+    "below a long string": ("css", ".a { content: 'one\\\ntwo'; }\n.b { color: ; }", "line 3"),
     "open string": ("css", ".a { content: 'x; }", "line 1"),
     "open condition": ("css", "@media (min-width: 40rem { .a { color: red } }", "line 1"),
     "selector alone": ("css", "body", "does not parse"),
