@@ -62,6 +62,8 @@ def limits_of_the_finding(run: Run) -> list[str]:
     said.append("Valid answers and code that parses are not code that works: nothing is executed.")
     if len(run.settings.stacks) == 2 and not run.settings.study:
         said.append("Two stacks that differ in several ingredients do not tell which one did it: --ablation does.")
+    if (number := len(effects(run, run.settings.regimes[0]))) > 1:
+        said.append(f"Each of the {number} intervals holds at 95 % for itself: of so many, some are wrong.")
     return said
 
 

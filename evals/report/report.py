@@ -15,6 +15,7 @@ from evals.grid import Block, Grid
 from evals.growth_text import growth_blocks
 from evals.likeness import Changed, default_changed, mend
 from evals.limits import Limits
+from evals.pair import from_one_session
 from evals.prefix_cache import prefix_cache_blocks
 from evals.published import published_blocks
 from evals.report.curve_plots import growth_plots
@@ -24,7 +25,7 @@ from evals.report.funnel_plots import funnel_plots
 from evals.report.pair_plots import pair_plots
 from evals.report.plot import Plot
 from evals.report.quantities import counted
-from evals.report.stack_plots import HOW_TO_READ, stack_plots
+from evals.report.stack_plots import HOW_TO_READ, split_plots, stack_plots
 from evals.run import Run
 from evals.schedule import Arm, Regime, Series
 from evals.studies import GROWTH
@@ -82,7 +83,7 @@ def report_of(run: Run, judgements: Mapping[Series, Judgement], against: Compare
     """Everything that is to be told of a run, and of the one that it is compared with."""
     comparison = None if against is None else compare(against.base, run, against.changed)
     sections = (
-        *([] if against is None or comparison is None else _pair_sections(comparison, against.verdict)),
+        *([] if against is None or comparison is None else _pair_sections(comparison, run, against)),
         *_run_sections(run),
         _judged(run, judgements),
         _about(run),
@@ -116,13 +117,23 @@ def _dirty(run: Run) -> str:
     return " and uncommitted changes" if run.header.fingerprint.provenance.get("dirty") else ""
 
 
-def _pair_sections(comparison: Comparison, verdict: Verdict) -> list[Section]:
-    plots = [Section(f"HEAD against BASE: {series.series}", tuple(pair_plots(series))) for series in comparison.series]
+def _pair_sections(comparison: Comparison, head: Run, against: Compared) -> list[Section]:
+    plots = [
+        Section(f"HEAD against BASE: {series.series}", (*pair_plots(series), *_pair_split(against.base, head, series.series)))
+        for series in comparison.series
+    ]
     return [
-        Section("The verdict", _verdict(verdict)),
+        Section("The verdict", _verdict(against.verdict)),
         *plots,
         Section("HEAD against BASE, all figures", tuple(comparison_blocks(comparison))),
     ]
+
+
+def _pair_split(base: Run, head: Run, series: Series) -> list[Plot]:
+    """Where a difference in latency comes from, of two runs whose times can be compared."""
+    if not from_one_session(base, head):
+        return []
+    return split_plots(f"HEAD - BASE, {series}", base.of_series(series), head.of_series(series))
 
 
 def _verdict(verdict: Verdict) -> tuple[Part, ...]:

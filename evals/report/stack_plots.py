@@ -134,8 +134,13 @@ def _latency_plots(answered: dict[str, list[Trial]]) -> list[Plot]:
     first, *others = answered
     if len(answered) > MOST_SPLIT:
         return []
-    splits = {stack: split_latency(answered[first], answered[stack]) for stack in others}
-    return [_split_plot(f"{stack} - {first}", split) for stack, split in splits.items() if split is not None]
+    return [plot for stack in others for plot in split_plots(f"{stack} - {first}", answered[first], answered[stack])]
+
+
+def split_plots(compared: str, reference: Sequence[Trial], other: Sequence[Trial]) -> list[Plot]:
+    """Where the difference in latency of two lists of trials comes from; nothing where they have no pair of a task and epoch."""
+    split = split_latency(reference, other)
+    return [] if split is None else [_split_plot(compared, split)]
 
 
 def _split_plot(compared: str, split: LatencySplit) -> Plot:
