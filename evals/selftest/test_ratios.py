@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import random
+from statistics import median
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evals.paired import sign_flip_p
-from evals.ratios import estimate_ratio, signed_rank_p, walsh_averages
+from evals.ratios import MOST_EXACT, estimate_ratio, signed_rank_p, walsh_averages
 
 DEPRESSION = (0.952, -0.147, 1.022, 0.430, 0.620, 0.590, 0.490, -0.080, 0.010)
 """Hamilton scale factor IV before treatment minus after, of nine patients: Hollander and Wolfe, table 3.1."""
@@ -78,3 +80,44 @@ def test_no_ratio_without_a_task() -> None:
     """Nothing measured is an error."""
     with pytest.raises(ValueError, match="without a task"):
         estimate_ratio([], 0.05)
+
+
+seeds, shifts = st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.02, 0.2])
+
+
+@settings(max_examples=25)
+@given(seeds, shifts)
+def test_of_many_values_the_p_value_is_scipys_normal_one(seed: int, shift: float) -> None:
+    """Above the number of values that is exact, the p-value is scipy's by the normal distribution, corrected for continuity."""
+    from scipy.stats import wilcoxon
+
+    dice = random.Random(seed)
+    values = [dice.gauss(shift, 0.3) for _ in range(MOST_EXACT + 1 + seed % 50)]
+    expected = wilcoxon(values, alternative="greater", method="asymptotic", correction=True).pvalue
+    assert signed_rank_p(values) == pytest.approx(expected, abs=1e-9)
+
+
+@settings(max_examples=25)
+@given(seeds, shifts)
+def test_many_values_go_on_where_few_end(seed: int, shift: float) -> None:
+    """At the number where exact ends and normal begins, estimate and p-value differ by less than people would see."""
+    dice = random.Random(seed)
+    values = [dice.gauss(shift, 0.3) for _ in range(MOST_EXACT)]
+    exact, near = estimate_ratio(values, 0.025), estimate_ratio([*values, exact_middle(values)], 0.025)
+    assert near.value == pytest.approx(exact.value, abs=0.001)
+    assert (near.low, near.high) == pytest.approx((exact.low, exact.high), abs=0.002)
+    assert signed_rank_p([*values, -1e-6]) == pytest.approx(signed_rank_p(values), abs=0.005)
+
+
+def exact_middle(values: list[float]) -> float:
+    """The Hodges-Lehmann estimate, one more of which changes next to nothing."""
+    return median(walsh_averages(values))
+
+
+def test_many_values_keep_the_level() -> None:
+    """Of 400 intervals over 250 values each end misses the truth in about 2.5 %, as it promises."""
+    dice = random.Random(7)
+    estimates = [estimate_ratio([dice.gauss(0.1, 0.3) for _ in range(250)], 0.025) for _ in range(400)]
+    truth = math.exp(0.1)
+    assert sum(truth < one.low for one in estimates) <= 20
+    assert sum(truth > one.high for one in estimates) <= 20
