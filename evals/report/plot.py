@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent.printable import one_line, printable
 from evals.grid import Grid
 
 WIDTH = 320
@@ -79,13 +80,15 @@ def colour(place: int, of: int = 1) -> str:
 
 
 def svg(plot: Plot, name: str) -> str:
-    """The plot as an SVG element whose identifier is ``name``, and which is one picture to a screen reader."""
+    """The plot as an SVG element whose identifier is ``name``, and which is one picture to a screen reader. Characters that cannot be
+    seen, or that turn the text around them, are replaced.
+    """
     import vl_convert
     from markupsafe import Markup
 
-    drawn: str = vl_convert.vegalite_to_svg(json.dumps({"config": _CONFIG, **plot.spec}))
+    drawn = printable(vl_convert.vegalite_to_svg(json.dumps({"config": _CONFIG, **plot.spec})))
     drawn = _TAG.sub(lambda tag: _PLACE.sub(_short, _ROLES.sub("", tag[0])), drawn)
-    label = Markup('<svg id="{}" role="img" aria-label="{}"').format(name, plot.alternative)
+    label = Markup('<svg id="{}" role="img" aria-label="{}"').format(name, one_line(plot.alternative))
     return _OPENING.sub(lambda found: f"{label}{found['size']}>", drawn, count=1)
 
 
