@@ -9,7 +9,8 @@ _HARMFUL = ("Cc", "Cf", "Cs")
 
 def printable(text: str) -> str:
     """The text without the control characters that could command a terminal; lines and tabs stay."""
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in _HARMFUL else "\N{REPLACEMENT CHARACTER}" for c in text)
+    harmful = [character for character in set(text) - {"\n", "\t"} if unicodedata.category(character) in _HARMFUL]
+    return text.translate(dict.fromkeys(map(ord, harmful), "\N{REPLACEMENT CHARACTER}")) if harmful else text
 
 
 def one_line(text: str) -> str:

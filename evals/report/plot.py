@@ -80,8 +80,8 @@ def colour(place: int, of: int = 1) -> str:
 
 
 def svg(plot: Plot, name: str) -> str:
-    """The plot as an SVG element whose identifier is ``name``, and which is one picture to a screen reader. Characters that cannot be
-    seen, or that turn the text around them, are replaced.
+    """The plot as an SVG element whose identifier is ``name``, and which is one picture to a screen reader. Characters that cannot
+    be seen, or that turn the text around them, are replaced.
     """
     import vl_convert
     from markupsafe import Markup
