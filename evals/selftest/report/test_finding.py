@@ -1,0 +1,198 @@
+"""The finding: its word and its sentence follow from the numbers, and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from agent.stacks import GROWTH_STACKS, PREFIX_STACKS
+from evals.ablation import effects
+from evals.figures import share_change
+from evals.gate import GateVerdict, Verdict
+from evals.ladder import Outcome
+from evals.prefix_cache import contract_places, place_sentence
+from evals.report.finding import Finding, finding_of, limits_of_the_finding
+from evals.run import Run
+from evals.schedule import REGIMES, Series
+from evals.selftest.factories import VALID
+from evals.selftest.report.sample import sample_run
+from evals.selftest.run_pairs import FENCED, answered, any_runs, full_pairs, run_of
+from evals.stats import Goal
+
+TASKS = "abcdefghijkl"
+FACTORIAL = ("naive", "naive-with-contract", "naive-with-retry", "naive-with-memory", "optimized-without-contract", "optimized")
+
+
+def two_stacks(before: dict[str, Outcome], now: dict[str, Outcome]) -> Run:
+    """The run of both stacks in which naive gave the one outcome by task, and optimized the other."""
+    return run_of(
+        *(answered(outcome, task=task, stack="naive") for task, outcome in before.items()),
+        *(answered(outcome, task=task, stack="optimized") for task, outcome in now.items()),
+    )
+
+
+def in_one_run(pair: tuple[Run, Run]) -> Run:
+    """The trials of two runs as those of two stacks."""
+    base, head = pair
+    return run_of(*(replace(trial, stack="naive", retrieval_seconds=None) for trial in base.trials), *head.trials)
+
+
+def same(outcome: Outcome) -> dict[str, Outcome]:
+    """The same outcome for every task."""
+    return dict.fromkeys(TASKS, outcome)
+
+
+BETTER, WORSE, EQUAL = (two_stacks(same(before), same(now)) for before, now in ((FENCED, VALID), (VALID, FENCED), (VALID, VALID)))
+ONE_BETTER = two_stacks(same(FENCED), same(FENCED) | {"a": VALID})
+
+
+@given(full_pairs().map(in_one_run))
+@example(BETTER)
+@example(WORSE)
+@example(EQUAL)
+@example(ONE_BETTER)
+def test_the_words_follow_from_the_interval(run: Run) -> None:
+    """FINDING with more or fewer exactly where the interval of the change lies above or below zero; else nothing is claimed."""
+    before, now = (run.of_series(Series(stack, "warm")) for stack in ("naive", "optimized"))
+    change = share_change(before, now, Goal("schema-valid"))
+    assert change is not None
+    low, high = change.low, change.high
+    more, fewer = low is not None and low > 0, high is not None and high < 0
+    found = finding_of(run)
+    assert found.word == ("FINDING" if more or fewer else "NOT SHOWN")
+    claimed = "gives more" if more else "gives fewer" if fewer else "is not shown to differ in"
+    assert found.sentence.startswith(f"optimized {claimed} valid answers ")
+    assert f" naive: {100 * change.value:+.1f}" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("run", "word", "said"),
+    [
+        (BETTER, "FINDING", "optimized gives more valid answers than naive: +100.0 ["),
+        (WORSE, "FINDING", "optimized gives fewer valid answers than naive: -100.0 ["),
+        (EQUAL, "NOT SHOWN", "optimized is not shown to differ in valid answers from naive: +0.0 ["),
+        (ONE_BETTER, "NOT SHOWN", "optimized is not shown to differ in valid answers from naive: +8.3 ["),
+    ],
+)
+def test_what_is_said_of_known_changes(run: Run, word: str, said: str) -> None:
+    """The change in points, its direction in words, over how many tasks, in which regime and what TTFT did."""
+    found = finding_of(run)
+    assert found.word == word
+    assert found.sentence.startswith(said)
+    assert "] points over 12 tasks, warm; TTFT " in found.sentence
+
+
+@given(any_runs())
+def test_a_run_with_a_flaw_is_incomplete(run: Run) -> None:
+    """Of a run that lacks an answer nothing but its flaw is told, and of no other one; there is a finding of every run."""
+    found = finding_of(run)
+    assert (found.word == "INCOMPLETE") == bool(run.flaw)
+    assert found.word in ("INCOMPLETE", "FINDING", "NOT SHOWN")
+    if run.flaw:
+        assert found.sentence == f"nothing is judged: {run.flaw}"
+
+
+@given(any_runs(), st.sampled_from(get_args(GateVerdict)), st.text())
+def test_a_verdict_comes_through_unchanged(run: Run, word: GateVerdict, sentence: str) -> None:
+    """Where the run was judged the finding is the verdict, whatever the run is."""
+    assert finding_of(run, Verdict(word, sentence)) == Finding(word, sentence)
+
+
+def test_one_stack_is_told_alone() -> None:
+    """A run of one stack says its share of valid answers, with the interval and the number of tasks."""
+    found = finding_of(run_of(*(answered(outcome, task=task) for task, outcome in zip("ab", (VALID, FENCED), strict=True))))
+    assert found.word == "FINDING"
+    assert found.sentence.startswith("naive, warm: 50% [")
+    assert found.sentence.endswith("] of the answers are schema-valid, over 2 tasks")
+
+
+def test_stacks_without_a_common_task_are_not_compared() -> None:
+    """Without a task that both answered there is nothing to say, and that is said."""
+    found = finding_of(two_stacks({"a": VALID}, {"b": VALID}))
+    assert found == Finding("NOT SHOWN", "naive and optimized have no task in common that both answered")
+
+
+def test_of_several_stacks_the_last_is_told_against_the_first() -> None:
+    """Stacks that have no ingredient in common are compared end to end."""
+    run = run_of(*(answered(VALID, task=task, stack=stack) for stack in ("one", "two", "three") for task in "ab"))
+    assert finding_of(run).sentence.startswith("three is not shown to differ in valid answers from one: ")
+
+
+def test_an_ablation_names_the_ingredients_that_were_shown() -> None:
+    """Those whose interval excludes zero are named with it, and the others are counted."""
+    run = sample_run(stacks=FACTORIAL, tasks=24, epochs=1)
+    found, there = finding_of(run), effects(run, "warm")
+    shown = [effect for effect in there if effect.valid.low > 0 or effect.valid.high < 0]
+    assert 0 < len(shown) < len(there)
+    assert found.word == "FINDING"
+    assert found.sentence.startswith("changes the share of valid answers, in points: ")
+    assert {effect.factor.name for effect in there if f"{effect.factor.name} " in found.sentence} == {
+        effect.factor.name for effect in shown
+    }
+    assert f"over 24 tasks; {len(there) - len(shown)} other" in found.sentence
+
+
+def test_an_ablation_that_shows_nothing_says_so() -> None:
+    """Where no interval excludes zero no ingredient is named."""
+    run = sample_run(stacks=FACTORIAL, tasks=2, epochs=1)
+    assert finding_of(run) == Finding(
+        "NOT SHOWN", f"none of {len(effects(run, 'warm'))} ingredients is shown to change the share of valid answers, over 2 tasks"
+    )
+
+
+def test_one_ingredient_is_named_that_was_not_shown() -> None:
+    """Where a single ingredient was changed it is the one that was not shown."""
+    run = sample_run(stacks=FACTORIAL[:2], tasks=2, epochs=1)
+    assert finding_of(run) == Finding("NOT SHOWN", "contract: not shown to change the share of valid answers, over 2 tasks")
+
+
+def of_study(run: Run, study: str) -> Run:
+    """The run as one of a study."""
+    return replace(run, header=replace(run.header, settings=replace(run.settings, study=study)))
+
+
+def test_the_study_of_growth_is_told_by_its_break_even() -> None:
+    """What grows is told for both regimes, as far as it was measured."""
+    found = finding_of(of_study(sample_run(stacks=GROWTH_STACKS, tasks=3, epochs=1, regimes=REGIMES), "growth"))
+    assert found.word == "FINDING"
+    assert found.sentence.startswith("optimized against naive as the history grows: warm: fewer prompt tokens ")
+    assert "; cold: fewer prompt tokens " in found.sentence
+
+
+def test_growth_of_too_few_sizes_is_not_shown() -> None:
+    """A single size says nothing about growth."""
+    run = of_study(sample_run(stacks=("naive-2-turns", "optimized-2-turns"), tasks=2, epochs=1), "growth")
+    assert finding_of(run) == Finding("NOT SHOWN", "too few sizes were measured to say what grows")
+
+
+def test_the_study_of_the_prefix_cache_is_told_by_the_places_of_the_contract() -> None:
+    """The sentences are those of the study's own table."""
+    run = of_study(sample_run(stacks=PREFIX_STACKS, tasks=4, epochs=1, regimes=REGIMES), "prefix-cache")
+    sentences = [place_sentence(place) for place in contract_places(run)]
+    assert sentences
+    assert finding_of(run) == Finding("FINDING", "; ".join(sentences))
+
+
+@pytest.mark.parametrize(("tasks", "few"), [(1, "1 task is few"), (19, "19 tasks are few"), (20, "")])
+def test_few_tasks_are_said_to_be_few(tasks: int, few: str) -> None:
+    """Fewer than twenty tasks are said to be few, with what has more."""
+    said = [limit for limit in limits_of_the_finding(sample_run(tasks=tasks, epochs=1)) if "few" in limit]
+    assert said == ([f"{few}: differences that matter may not show. --suite full has 64."] if few else [])
+
+
+@given(any_runs())
+def test_what_no_run_says(run: Run) -> None:
+    """That no code was executed is said of every run; that two stacks do not tell which ingredient it was, of two stacks alone."""
+    said = " ".join(limits_of_the_finding(run))
+    assert "nothing is executed" in said
+    assert ("do not tell which one did it" in said) == (len(run.settings.stacks) == 2)
+
+
+def test_the_disclaimer_of_the_target_comes_first() -> None:
+    """What must stand beside the figures of a target is said before anything else, where there is something."""
+    assert limits_of_the_finding(sample_run(tasks=1, epochs=1))[0] == "These answers were made by hand."
+    assert "" not in limits_of_the_finding(EQUAL)
