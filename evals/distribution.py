@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -35,11 +36,14 @@ def median_interval(values: Sequence[float], confidence: float) -> tuple[float, 
     """
     if not 0 < confidence < 1:
         raise ValueError(f"a confidence lies between 0 and 1; this is {confidence}")
-    n, tail, below, left_out = len(values), (1 - confidence) / 2, 0.0, -1
+    n = len(values)
+    # In whole numbers: rounded, a tail that is just as large as allowed could be taken for a larger one.
+    most, ways, below, left_out = (1 - Fraction(confidence)) / 2 * 2**n, 1, 0, -1
     for successes in range(n):
-        below += math.exp(math.lgamma(n + 1) - math.lgamma(successes + 1) - math.lgamma(n - successes + 1) - n * math.log(2))
-        if below > tail:
+        below += ways
+        if below > most:
             break
+        ways = ways * (n - successes) // (successes + 1)
         left_out = successes
     if left_out < 0:
         return None
