@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from evals.__main__ import main
+from evals.grid import markdown_text
 from evals.selftest.factories import in_one_session, run_of, saved_file
 from evals.selftest.live_session import ROOT
 
+ARMS = (("base", 64), ("head", 20))
 LIMITS = '[[limit]]\nmetric = "schema-valid"\ndirection = "fall"\nmargin = 5\nunit = "points"\nreason = "One in twenty."\n'
 
 
@@ -33,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 def command(folder: Path, *arguments: str) -> int:
     """The exit code of a command on the runs, limits and baselines of a folder."""
     where = ["--storage", str(folder / "runs"), "--baselines", str(folder / "baselines")]
-    limits = ["--limits", str(folder / "limits.toml")] if arguments[0] in ("gate", "plan") else []
+    limits = ["--limits", str(folder / "limits.toml")] if arguments[0] in ("gate", "plan", "report") else []
     return main([*arguments, *where, *limits])
 
 
@@ -91,11 +94,114 @@ def test_a_blessed_run_becomes_the_baseline(folder: Path, capsys: pytest.Capture
 
 def test_the_other_arm_of_a_session_is_base(folder: Path) -> None:
     """``ab`` takes BASE from HEAD's own file."""
-    runs = (run_of({f"t{task}": [task < valid] for task in range(64)}, name) for valid, name in ((64, "base"), (20, "head")))
+    runs = (run_of({f"t{task}": [task < valid] for task in range(64)}, name) for name, valid in ARMS)
     base, head = in_one_session(*runs)
     both = saved_file(head) | {"evals_base": saved_file(base)["evals"]}
     (folder / "ab.json").write_text(json.dumps(both), encoding="utf-8")
     assert command(folder, "gate", "ab", str(folder / "ab.json")) == 1
+
+
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with the runs, in which the command is given."""
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def made(folder: Path) -> set[str]:
+    """The reports in a folder, and what else is new in it."""
+    return {file.name for file in folder.iterdir()} - {"limits.toml", "runs", "ab.json"}
+
+
+def test_a_report_is_a_page_right_here(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a name it is report.html, and one line says so, how large it is, and of which run it is."""
+    assert command(here, "report", "1") == 0
+    assert made(here) == {"report.html"}
+    assert (here / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>\n")
+    assert re.fullmatch(r"report: report\.html \(0\.\d MiB\), of run run-1\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "begins"),
+    [
+        (("-o", "page.html"), "page.html", "<!doctype html>"),
+        (("--output", "runs/page"), "runs/page", "<!doctype html>"),
+        (("-o", "page.md"), "page.md", "### FINDING: "),
+        (("-o", "page.md", "--format", "html"), "page.md", "<!doctype html>"),
+        (("-o", "page.html", "--format", "markdown"), "page.html", "### FINDING: "),
+    ],
+)
+def test_a_report_goes_where_it_is_wanted(here: Path, arguments: tuple[str, ...], name: str, begins: str) -> None:
+    """It is written to the file that was named, in the format of its name unless another was asked for, and nowhere else."""
+    assert command(here, "report", "latest", *arguments) == 0
+    assert (here / name).read_text(encoding="utf-8").startswith(begins)
+    assert made(here) <= {name}
+
+
+def test_markdown_is_printed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a file Markdown goes to standard output, nothing else does, and no file is written."""
+    assert command(here, "report", "1", "--format", "markdown") == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("### FINDING: naive, warm: 100% ")
+    assert printed.endswith("are in the report in HTML.\n")
+    assert made(here) == set()
+
+
+@pytest.mark.parametrize(("head", "verdict"), [("2", "PASS"), ("3", "FAIL"), ("4", "INVALID"), ("5", "INCONCLUSIVE")])
+def test_a_report_of_two_runs_has_their_verdict(here: Path, capsys: pytest.CaptureFixture[str], head: str, verdict: str) -> None:
+    """RUN is judged against BASE as the gate does it; the report is made whatever the verdict is, and ends with 0."""
+    assert command(here, "report", head, "1", "--format", "markdown") == 0
+    report = capsys.readouterr().out
+    command(here, "gate", "1", head, "--format", "json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["verdict"] == verdict
+    assert report.startswith(f"### {markdown_text(told['verdict'] + ': ' + told['sentence'])}\n")
+    assert "compared with: run-1" in report
+
+
+def test_a_report_against_the_baseline_or_the_other_arm(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """BASE may be the blessed run, or the other arm of the run's session."""
+    command(here, "bless", "1")
+    base, head = in_one_session(*(run_of({f"t{task}": [task < valid] for task in range(64)}, name) for name, valid in ARMS))
+    both = saved_file(head) | {"evals_base": saved_file(base)["evals"]}
+    (here / "ab.json").write_text(json.dumps(both), encoding="utf-8")
+    capsys.readouterr()
+    assert command(here, "report", "2", "baseline", "--format", "markdown") == 0
+    assert capsys.readouterr().out.startswith("### PASS: ")
+    assert command(here, "report", "ab.json", "ab", "--format", "markdown") == 0
+    assert capsys.readouterr().out.startswith("### FAIL: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("77",), "There is no run '77'"),
+        (("1", "77"), "There is no run '77'"),
+        (("1", "baseline"), "There is no baseline in "),
+        (("1", "ab"), "ab"),
+        (("77", "-o", "nowhere/report.html"), "there is no folder nowhere. Next: make it, or name another"),
+        (("1", "-o", "runs"), "runs, which is a folder. Next: name a file in it, runs/report.html"),
+        (("1", "-o", "x" * 5000), "File name too long"),
+    ],
+)
+def test_what_there_can_be_no_report_of(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    """A mistake is one line and exit code 2, that of the place before any run is read, and no file is written."""
+    assert command(here, "report", *arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert said in printed.err
+    assert made(here) == set()
+
+
+def test_unsound_limits_make_no_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without sound limits nothing is judged, so nothing is told."""
+    (here / "limits.toml").write_text("[[limit]]", encoding="utf-8")
+    assert command(here, "report", "1") == 2
+    assert "limits.toml" in capsys.readouterr().err
+    assert made(here) == set()
 
 
 def test_a_crash_is_no_fail(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,16 +292,31 @@ def test_a_stopped_session_names_its_tasks(folder: Path, capsys: pytest.CaptureF
     assert "it was stopped after 1 of 3 tasks" in capsys.readouterr().err
 
 
-def test_help_imports_nothing_heavy() -> None:
-    """Help is there before mem0, openai, the engine, scipy or numpy are imported."""
+@pytest.mark.parametrize("arguments", [["--help"], ["gate", "--help"], ["report", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """Help is there before mem0, openai, the engine, scipy, numpy or what makes reports are imported."""
+    heavy = {"mem0", "openai", "xllamacpp", "scipy", "numpy", "rich", "pytest", "jinja2", "markupsafe", "vl_convert", "jsonschema"}
     script = (
         "import sys\nfrom evals.__main__ import main\n"
-        "try:\n    main(['gate', '--help'])\nexcept SystemExit:\n    pass\n"
-        "assert not {'mem0', 'openai', 'xllamacpp', 'scipy', 'numpy', 'rich', 'pytest'} & set(sys.modules), sys.modules.keys()\n"
+        f"try:\n    main({arguments})\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        f"found = {heavy} & set(sys.modules)\nassert not found, found\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "exit 0 PASS, 1 FAIL, 2 INVALID, 3 INCONCLUSIVE" in " ".join(done.stdout.split())
+    assert done.stdout.startswith("usage: ")
+
+
+def test_help_tells_the_exit_codes_and_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit codes of the gate stand in its help, and where a report goes stands in the report's."""
+    told = {}
+    for name in ("gate", "report"):
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--help"])
+        assert ended.value.code == 0
+        told[name] = " ".join(capsys.readouterr().out.split())
+    assert "exit 0 PASS, 1 FAIL, 2 INVALID, 3 INCONCLUSIVE" in told["gate"]
+    assert "default: report.html; Markdown is printed" in told["report"]
+    assert "markdown where FILE ends with .md" in told["report"]
 
 
 def test_the_command_is_a_module(folder: Path) -> None:

@@ -104,7 +104,7 @@ def damaged(draw: st.DrawFn) -> tuple[Any, str]:
         holder = at(value, place[:-1])
         change = draw(st.sampled_from(("value", "value", "float", "gone", "more", "moved")))
         if not place or change == "more":
-            _add(holder, draw(st.text(max_size=9)), draw(VALUES))
+            _add(holder, draw(st.text(max_size=9)), copy.deepcopy(draw(VALUES)))
         elif change == "gone":
             del holder[place[-1]]
         elif change == "moved":
@@ -112,7 +112,7 @@ def damaged(draw: st.DrawFn) -> tuple[Any, str]:
         elif change == "float" and type(holder[place[-1]]) is int:
             holder[place[-1]] = float(holder[place[-1]])
         else:
-            holder[place[-1]] = draw(VALUES)
+            holder[place[-1]] = copy.deepcopy(draw(VALUES))
     return value, definition
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.stacks import GROWTH_STACKS, PREFIX_STACKS
@@ -96,6 +96,7 @@ def test_a_run_with_a_flaw_is_incomplete(run: Run) -> None:
         assert found.sentence == f"nothing is judged: {run.flaw}"
 
 
+@settings(max_examples=40)
 @given(any_runs(), st.sampled_from(get_args(GateVerdict)), st.text())
 def test_a_verdict_comes_through_unchanged(run: Run, word: GateVerdict, sentence: str) -> None:
     """Where the run was judged the finding is the verdict, whatever the run is."""
@@ -184,6 +185,7 @@ def test_few_tasks_are_said_to_be_few(tasks: int, few: str) -> None:
     assert said == ([f"{few}: differences that matter may not show. --suite full has 64."] if few else [])
 
 
+@settings(max_examples=40)
 @given(any_runs())
 def test_what_no_run_says(run: Run) -> None:
     """That no code was executed is said of every run; that two stacks do not tell which ingredient it was, of two stacks alone."""

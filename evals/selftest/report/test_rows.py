@@ -17,7 +17,7 @@ from evals.report.stack_plots import plot_of
 
 BAND = 44.0
 DOT = 4
-FINITE = st.floats(-1e9, 1e9)
+FINITE = st.floats(-1e9, 1e9).map(lambda value: round(value, 6))
 POSITIVE = st.floats(1e-6, 1e9)
 ENDS = st.one_of(FINITE, st.just(math.inf), st.just(-math.inf))
 INSIDE = Axis("", 0.0, 100.0)
