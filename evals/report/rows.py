@@ -71,10 +71,12 @@ def axis_around(
     held = [value for value in (*values, *([] if reference is None else [reference])) if math.isfinite(value)]
     held = [value for value in held if value > 0] if log else held
     low, high = min(held, default=0.5 if log else 0.0), max(held, default=2.0 if log else 1.0)
+    # What differs by rounding alone must not look as if it differed as much as anything can.
+    same = math.isclose(low, high)
     if log:
-        room = (high / low) ** 0.06 if high > low else 1.1
+        room = 1.1 if same else (high / low) ** 0.06
         return Axis(title, low / room, high * room, numbers, reference, log=True)
-    room = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
+    room = (abs(high) * 0.1 or 1.0) if same else 0.06 * (high - low)
     return Axis(title, low - room, high + room, numbers, reference)
 
 

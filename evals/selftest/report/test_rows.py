@@ -130,6 +130,15 @@ def test_there_is_room_beside_the_values(log: bool) -> None:
     assert axis.high > 7.0
 
 
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("value", [1.0, 100.0, 282718015.2890625])
+def test_values_that_differ_by_rounding_lie_on_one_place(log: bool, value: float) -> None:
+    """What is equal but for its last digit is drawn as equal: in the middle of the axis, and not at its two ends."""
+    axis = axis_around("", [value, math.nextafter(value, math.inf)], log=log)
+    assert axis.share(value) == pytest.approx(0.5)
+    assert axis.share(math.nextafter(value, math.inf)) == pytest.approx(0.5)
+
+
 @given(st.floats(1, 100), st.floats(101, 200), st.booleans(), st.floats(-1e3, 1e3))
 def test_places_run_from_the_low_end_to_the_high_one(low: float, high: float, log: bool, beyond: float) -> None:
     """The ends have the shares 0 and 1, pixels are shares of the width, and what lies beyond an end is brought to it."""
