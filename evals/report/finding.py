@@ -12,7 +12,7 @@ from evals.figures import share_change
 from evals.gate import Verdict
 from evals.growth import break_even
 from evals.growth_text import crossing_words
-from evals.prefix_cache import contract_places, place_sentence
+from evals.prefix_cache import ContractPlace, contract_places, place_sentence
 from evals.ratios import estimate_ratio, log_ratios, ratio_text
 from evals.report.quantities import counted, points, with_interval
 from evals.run import Run
@@ -45,7 +45,7 @@ def finding_of(run: Run, verdict: Verdict | None = None) -> Finding:
     if run.settings.study == GROWTH:
         return _growth(run)
     if run.settings.study == PREFIX_CACHE and (places := contract_places(run)):
-        return Finding("FINDING", "; ".join(map(place_sentence, places)))
+        return Finding(_word(any(map(_changes, places))), "; ".join(map(place_sentence, places)))
     if found := _ablation(run, regime):
         return found
     return _stacks(run, regime)
@@ -88,7 +88,7 @@ def _stacks(run: Run, regime: Regime) -> Finding:
     }
     ttft = _time_ratio(run, (first, last), regime)
     sentence = f"{last} {more[shown]} {first}: {interval} points over {counted(change.tasks, 'task')}, {regime}; TTFT {ttft}"
-    return Finding("FINDING" if shown else "NOT SHOWN", sentence)
+    return Finding(_word(shown != 0), sentence)
 
 
 def _ablation(run: Run, regime: Regime) -> Finding | None:
@@ -108,15 +108,28 @@ def _ablation(run: Run, regime: Regime) -> Finding | None:
 
 
 def _growth(run: Run) -> Finding:
-    said = [
-        f"{regime}: {what} {crossing_words(where, 'turns')}"
+    found = {
+        f"{regime}: {what}": where
         for regime in run.settings.regimes
         for what, quantity in (("fewer prompt tokens", "prompt tokens"), ("first token sooner", "first token"))
         if (where := break_even(run, regime, quantity)) is not None  # type: ignore[arg-type]
-    ]
-    if not said:
+    }
+    if not found:
         return Finding("NOT SHOWN", "too few sizes were measured to say what grows")
-    return Finding("FINDING", f"optimized against naive as the history grows: {'; '.join(said)}")
+    said = "; ".join(f"{what} {crossing_words(where, 'turns')}" for what, where in found.items())
+    shown = any(where.first or where.last for where in found.values())
+    return Finding(_word(shown), f"optimized against naive as the history grows: {said}")
+
+
+def _changes(place: ContractPlace) -> bool:
+    """Whether the place of the contract was shown to change what is cached, or TTFT."""
+    share, ttft = place.share, place.ttft
+    cached = share is not None and _side(share.low, share.high) != 0
+    return cached or (ttft is not None and _side(ttft.low - 1, ttft.high - 1) != 0)
+
+
+def _word(shown: bool) -> str:
+    return "FINDING" if shown else "NOT SHOWN"
 
 
 def _time_ratio(run: Run, stacks: Sequence[str], regime: Regime) -> str:

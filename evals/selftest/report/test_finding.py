@@ -22,6 +22,7 @@ from evals.selftest.factories import VALID
 from evals.selftest.report.sample import sample_run
 from evals.selftest.run_pairs import FENCED, answered, any_runs, full_pairs, run_of
 from evals.stats import Goal
+from evals.trials import Trial
 
 TASKS = "abcdefghijkl"
 FACTORIAL = ("naive", "naive-with-contract", "naive-with-retry", "naive-with-memory", "optimized-without-contract", "optimized")
@@ -156,12 +157,24 @@ def of_study(run: Run, study: str) -> Run:
     return replace(run, header=replace(run.header, settings=replace(run.settings, study=study)))
 
 
+def growth(tasks: int) -> Run:
+    """A run of the study of growth."""
+    return of_study(sample_run(stacks=GROWTH_STACKS, tasks=tasks, epochs=1, regimes=REGIMES), "growth")
+
+
 def test_the_study_of_growth_is_told_by_its_break_even() -> None:
     """What grows is told for both regimes, as far as it was measured."""
-    found = finding_of(of_study(sample_run(stacks=GROWTH_STACKS, tasks=3, epochs=1, regimes=REGIMES), "growth"))
+    found = finding_of(growth(3))
     assert found.word == "FINDING"
     assert found.sentence.startswith("optimized against naive as the history grows: warm: fewer prompt tokens ")
     assert "; cold: fewer prompt tokens " in found.sentence
+
+
+def test_growth_that_cannot_be_told_is_not_shown() -> None:
+    """One task gives no interval, so nothing is found, and that is said of every quantity."""
+    found = finding_of(growth(1))
+    assert found.word == "NOT SHOWN"
+    assert found.sentence.count("cannot be told within what was measured") == 4
 
 
 def test_growth_of_too_few_sizes_is_not_shown() -> None:
@@ -170,12 +183,39 @@ def test_growth_of_too_few_sizes_is_not_shown() -> None:
     assert finding_of(run) == Finding("NOT SHOWN", "too few sizes were measured to say what grows")
 
 
-def test_the_study_of_the_prefix_cache_is_told_by_the_places_of_the_contract() -> None:
-    """The sentences are those of the study's own table."""
-    run = of_study(sample_run(stacks=PREFIX_STACKS, tasks=4, epochs=1, regimes=REGIMES), "prefix-cache")
+def prefix_cache(cached: int, tasks: int = 8) -> Run:
+    """A run of the study of the prefix cache, with so many cached tokens where the contract stands in the static prefix."""
+    run = sample_run(stacks=PREFIX_STACKS, tasks=tasks, epochs=1, regimes=REGIMES)
+    trials = (_with_cached(trial, cached if trial.stack == PREFIX_STACKS[-1] else 10) for trial in run.trials)
+    return of_study(replace(run, trials=tuple(trials)), "prefix-cache")
+
+
+def _with_cached(trial: Trial, cached: int) -> Trial:
+    first = trial.first
+    completion = replace(first.completion, prompt_tokens=400, cached_tokens=cached, ttft=0.1)
+    return replace(trial, attempts=(replace(first, completion=completion),))
+
+
+@pytest.mark.parametrize(("run", "word"), [(prefix_cache(200), "FINDING"), (prefix_cache(10), "NOT SHOWN")])
+def test_the_study_of_the_prefix_cache_is_told_by_the_places_of_the_contract(run: Run, word: str) -> None:
+    """The sentences are those of the study's own table, and it is a finding where the place changes what is cached."""
     sentences = [place_sentence(place) for place in contract_places(run)]
     assert sentences
-    assert finding_of(run) == Finding("FINDING", "; ".join(sentences))
+    assert finding_of(run) == Finding(word, "; ".join(sentences))
+
+
+def test_a_shorter_wait_is_a_finding_where_cached_tokens_are_not_reported() -> None:
+    """A server that does not report what it cached shows it by TTFT alone, whose interval then lies beside 1."""
+    run = prefix_cache(10)
+    quick = (_waits(trial, 0.02 if trial.stack == PREFIX_STACKS[-1] else 0.1) for trial in run.trials)
+    found = finding_of(replace(run, trials=tuple(quick)))
+    assert found.word == "FINDING"
+    assert "cached tokens are not reported, TTFT x0.20 [" in found.sentence
+
+
+def _waits(trial: Trial, seconds: float) -> Trial:
+    completion = replace(trial.first.completion, cached_tokens=None, ttft=seconds)
+    return replace(trial, attempts=(replace(trial.first, completion=completion),))
 
 
 @pytest.mark.parametrize(("tasks", "few"), [(1, "1 task is few"), (19, "19 tasks are few"), (20, "")])
