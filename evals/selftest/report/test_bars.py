@@ -83,6 +83,7 @@ def test_bars_of_shares(value: float, picture: str) -> None:
 def test_a_bar_to_the_left_ends_at_zero() -> None:
     """A value below zero is filled from it up to the middle."""
     assert filled(-0.5, Axis("", -1.0, 1.0)) == "░" * 5 + "█" * 5 + "░" * 10
+    assert filled(-0.001, Axis("", -1.0, 0.0)) == "░" * 19 + "█"
 
 
 @given(FINITE, st.floats(0, 1e6), st.floats(0, 1e6))
@@ -119,6 +120,13 @@ def test_heights_follow_how_many_there_are(values: list[float]) -> None:
     assert all((rank == 0) == (count == 0) for rank, count in zip(ranks, counts, strict=True))
     ordered = [rank for _, rank in sorted(zip(counts, ranks, strict=True))]
     assert ordered == sorted(ordered)
+
+
+@pytest.mark.parametrize(("others", "heights"), [(1, "██"), (2, "▅█"), (3, "▄█"), (7, "▂█"), (1000, "▂█")])
+def test_the_heights_of_known_numbers(others: int, heights: str) -> None:
+    """Heights are shares of the highest, rounded up to one of seven."""
+    picture = bar(Row("", "", "", dots=(0.0, *[0.06] * others), style="dots"), WHOLE)
+    assert picture == heights + "·" * (CHARACTERS - 2)
 
 
 @pytest.mark.parametrize("style", ["bar", "interval"])

@@ -88,6 +88,8 @@ def test_what_is_said_of_known_changes(run: Run, word: str, said: str) -> None:
 
 
 @given(any_runs())
+@example(sample_run(tasks=2, epochs=1, faults=1))
+@example(replace(EQUAL, trials=EQUAL.trials[:-1], missing=(EQUAL.trials[-1].key,)))
 def test_a_run_with_a_flaw_is_incomplete(run: Run) -> None:
     """Of a run that lacks an answer nothing but its flaw is told, and of no other one; there is a finding of every run."""
     found = finding_of(run)
@@ -227,6 +229,8 @@ def test_few_tasks_are_said_to_be_few(tasks: int, few: str) -> None:
 
 @settings(max_examples=40)
 @given(any_runs())
+@example(sample_run(tasks=2, epochs=1, stacks=FACTORIAL))
+@example(sample_run(tasks=2, epochs=1, stacks=FACTORIAL[:2]))
 def test_what_no_run_says(run: Run) -> None:
     """That no code was executed is said of every run; that two stacks do not tell which ingredient it was, of two stacks alone."""
     said = " ".join(limits_of_the_finding(run))

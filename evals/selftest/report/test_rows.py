@@ -88,6 +88,12 @@ def test_equal_values_are_stacked_around_the_middle(times: int) -> None:
     ]
 
 
+def test_values_that_can_be_told_apart_stand_in_the_middle() -> None:
+    """Values further apart than a dot is wide are not moved up or down."""
+    values = [INSIDE.high * DOT * place / WIDTH for place in range(WIDTH // DOT)]
+    assert [(value, offset) for value, offset in swarm(values, INSIDE, BAND) if offset] == []
+
+
 def test_more_values_than_there_is_room_for_fill_the_band() -> None:
     """A thousand equal values take the whole band, one dot for each pixel of it."""
     offsets = [offset for _, offset in swarm([50.0] * 1000, INSIDE, BAND)]
