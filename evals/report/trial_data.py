@@ -106,7 +106,6 @@ def _trial(run: Run, trial: Trial, side: Arm, texts: _Texts) -> dict[str, Any]:
         "started": trial.started,
         "outcome": outcome_words(trial),
         "cause": (trial.last.outcome.cause or "") if answered else trial.faults[-1].kind,
-        "first": trial.first.outcome.rung if answered else "",
         "timed": trial.timed,
         "tokens": trial.total_tokens if answered else None,
         "latency": trial.latency if answered else None,
