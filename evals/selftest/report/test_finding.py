@@ -51,6 +51,7 @@ BETTER, WORSE, EQUAL = (two_stacks(same(before), same(now)) for before, now in (
 ONE_BETTER = two_stacks(same(FENCED), same(FENCED) | {"a": VALID})
 
 
+@settings(max_examples=50)
 @given(full_pairs().map(in_one_run))
 @example(BETTER)
 @example(WORSE)
@@ -87,6 +88,7 @@ def test_what_is_said_of_known_changes(run: Run, word: str, said: str) -> None:
     assert "] points over 12 tasks, warm; TTFT " in found.sentence
 
 
+@settings(max_examples=50)
 @given(any_runs())
 @example(sample_run(tasks=2, epochs=1, faults=1))
 @example(replace(EQUAL, trials=EQUAL.trials[:-1], missing=(EQUAL.trials[-1].key,)))

@@ -29,7 +29,7 @@ from evals.selftest.report.parsed_page import Element, parsed
 from evals.selftest.report.sample import sample_run
 from evals.selftest.run_pairs import any_pairs, any_runs
 
-FEW = settings_of_hypothesis(max_examples=15)
+FEW = settings_of_hypothesis(max_examples=10)
 """Drawing a page takes some 0.3 s."""
 
 HASHED = "import hashlib\nfrom evals.selftest.report.test_page import pair\nprint(hashlib.sha256(pair().encode()).hexdigest())\n"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.prompts import Message
@@ -52,6 +52,7 @@ def with_answer(text: str) -> Run:
     return run_of(Trial(1, "a", "naive", "warm", 7, "2026-01-01T00:00:00.000+00:00", attempts=(record,)))
 
 
+@settings(max_examples=50)
 @given(any_runs(), any_runs())
 def test_every_trial_of_every_run_is_listed_in_order(head: Run, base: Run) -> None:
     """Whatever the runs lack, their trials stand one after the other under the run that they are of."""
@@ -61,6 +62,7 @@ def test_every_trial_of_every_run_is_listed_in_order(head: Run, base: Run) -> No
     assert keys(listed) == [trial.key for trial in (*head.trials, *base.trials)]
 
 
+@settings(max_examples=50)
 @given(any_runs())
 def test_a_trial_says_how_it_ended(run: Run) -> None:
     """Outcome, cause, times and tokens are those of the trial, and nothing where a fault ended it."""
