@@ -1,15 +1,17 @@
-"""A real browser for the report's pages."""
+"""A real browser for the report's pages, and sample runs with their pages, for tests that read both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from evals.selftest.report import page_reader
 from evals.selftest.report.chromium import MISSING, Scheme, installed_chromium, open_chromium
+from evals.selftest.report.read_twice import Read, sample_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -75,3 +77,16 @@ def _visit(chromium: Browser, width: int, scheme: Scheme) -> Iterator[Visit]:
     made.page.on("pageerror", lambda error: made.messages.append(str(error)))
     yield made
     context.close()
+
+
+@pytest.fixture(params=[(3, "warm"), (3, "cold"), (1, "warm"), (1, "cold")], ids=str)
+def read(request: pytest.FixtureRequest) -> Read:
+    """A run, of several epochs and of one, looked at for one regime."""
+    epochs, regime = request.param
+    return Read(*sample_report(epochs), regime)
+
+
+@pytest.fixture(params=[3, 1], ids="{} epoch(s)".format)
+def report(request: pytest.FixtureRequest) -> tuple[dict[str, Any], page_reader.Page, str]:
+    """A saved run of several epochs and of one, and its report as a page and as Markdown."""
+    return sample_report(request.param)
