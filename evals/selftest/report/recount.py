@@ -187,6 +187,24 @@ def pairs_of_trials(reference: Sequence[Trial], other: Sequence[Trial]) -> Itera
     return ((found[key], one) for one in other if is_timed(one) and (key := (one["epoch"], one["task"])) in found)
 
 
+def jackknife(before: Sequence[Sequence[Trial]], after: Sequence[Sequence[Trial]]) -> tuple[float, float, float]:
+    """The ratio of the prices of valid answers, averaged over pairs of stacks, with the interval of the pseudo-values of its
+    logarithm, each of which leaves one task out.
+    """
+    tasks = sorted(set.intersection(*({trial["task"] for trial in trials} for trials in (*before, *after))))
+    whole = _log_price_ratio(before, after, tasks)
+    without = [_log_price_ratio(before, after, [one for one in tasks if one != task]) for task in tasks]
+    pseudo = len(tasks) * whole - (len(tasks) - 1) * np.array(without)
+    reach = stats.t.ppf(0.975, len(tasks) - 1) * stats.sem(pseudo)
+    low, high = math.exp(whole - reach), math.exp(whole + reach)
+    return math.exp(whole), low, high
+
+
+def _log_price_ratio(before: Sequence[Sequence[Trial]], after: Sequence[Sequence[Trial]], tasks: Sequence[str]) -> float:
+    prices = [[price([one for one in trials if one["task"] in tasks]) for trials in side] for side in (before, after)]
+    return fmean(math.log(now / once) for once, now in zip(*prices, strict=True) if once and now)
+
+
 # How the report writes them
 
 
