@@ -93,6 +93,10 @@ class Figure:
         """Every text that is drawn."""
         return [_text(one) for one in self.drawing.iter("text")]
 
+    def lines(self) -> list[_Mark]:
+        """Every line among the marks."""
+        return [mark for group in self._groups("role-mark") for mark in _within(group) if mark[2].tag == "line"]
+
     def place(self, value: float) -> float:
         """How many pixels from the left a value is, by the numbers along the axis."""
         (first, low), *_, (last, high) = self._ticks()

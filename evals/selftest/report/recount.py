@@ -16,6 +16,7 @@ from scipy import stats
 
 Trial = dict[str, Any]
 Value = Callable[[Trial], float | None]
+Rates = dict[str, Fraction]
 
 RUNGS = ("nothing", "answered", "strict JSON", "schema-valid", "code parses")
 
@@ -96,7 +97,7 @@ def task_medians(trials: Iterable[Trial], value: Value) -> dict[str, float]:
     return {task: float(np.median(values)) for task, values in found.items() if values}
 
 
-def task_rates(trials: Iterable[Trial], holds: Callable[[Trial], bool]) -> dict[str, Fraction]:
+def task_rates(trials: Iterable[Trial], holds: Callable[[Trial], bool]) -> Rates:
     """The share of every task's trials of which something holds."""
     return {task: Fraction(sum(map(holds, tried)), len(tried)) for task, tried in by_task(trials).items()}
 
