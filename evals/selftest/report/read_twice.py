@@ -48,6 +48,14 @@ def sample_report(epochs: int) -> tuple[dict[str, Any], Page, str]:
     return saved, Page(html), markdown
 
 
+@functools.cache
+def whole_report(seed: int) -> tuple[dict[str, Any], Page]:
+    """A saved run in which nothing went wrong, and its page."""
+    with tempfile.TemporaryDirectory() as folder:
+        (saved,), html = report_files(Path(folder), sample_run(tasks=16, epochs=2, seed=seed))
+    return saved, Page(html)
+
+
 @dataclass(frozen=True)
 class Read:
     """A saved run and its page, each read for itself, and one of the regimes."""

@@ -10,6 +10,7 @@ import pytest
 from evals.selftest.report import recount
 from evals.selftest.report.page_reader import Page
 from evals.selftest.report.recount import Trial
+from evals.selftest.report.troubled import ODD
 
 Report = tuple[dict[str, Any], Page, str]
 Shown = dict[str, Any]
@@ -85,6 +86,12 @@ def test_answers(report: Report) -> None:
     """Every raw answer is shown as it came: what stands before its break, what broke and what follows are the whole answer."""
     for saved, shown, texts in shown_attempts(report):
         assert "".join(texts[place] for place in shown["answer"]) == saved["completion"]["text"]
+
+
+def test_odd_texts(report: Report) -> None:
+    """The sample has a message and an answer that end with what a page may lose, or the tests above would not see that."""
+    assert any(one["content"].endswith(ODD) for one in report[0]["messages"].values())
+    assert any(saved["completion"]["text"].endswith(ODD) for saved, _, _ in shown_attempts(report))
 
 
 def test_breaks(report: Report) -> None:

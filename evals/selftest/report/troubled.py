@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from agent.model import Completion
+from agent.prompts import Message
 from evals.ladder import Outcome
+from evals.messages import message_hash
 from evals.run import Run
 from evals.selftest.factories import EMPTY, TIMEOUT
 from evals.trials import AttemptRecord, Trial
@@ -16,17 +18,33 @@ ANNOTATED, BARE = "def slug(text: str) -> str:", "def slug(text):"
 """The function of a sample run's answer in Python, and the same as the preference python-annotations does not want it."""
 
 
+ODD = " \n</script><b>&amp;\u2028\u202e\x00 \n"
+"""Characters that a page may lose or take for its own."""
+
+
 def troubled(run: Run) -> Run:
     """The run with a fault, a trial whose times do not count, an answer of nothing and one without a count of cached tokens in each
-    of its series. Of its answers in Python, those of odd epochs violate a preference.
+    of its series, in other tasks for every stack. Of its answers in Python, those of odd epochs violate a preference, and no two
+    tasks have the same share of their prompts from the cache. Messages end with what is no letter.
     """
     seen: Counter[str] = Counter()
     trials = []
     for trial in run.trials:
-        series = str(trial.series)
-        trials.append(_TROUBLES.get(seen[series], _unannotated)(trial))
+        series, position = str(trial.series), run.settings.stacks.index(trial.stack)
+        trials.append(_TROUBLES.get(seen[series] - position, _usual)(trial))
         seen[series] += 1
-    return replace(run, trials=tuple(trials))
+    odd = {name: _odd(message) for name, message in run.messages.items()}
+    names = {name: message_hash(message) for name, message in odd.items()}
+    renamed = tuple(replace(one, attempts=tuple(_renamed(tried, names) for tried in one.attempts)) for one in trials)
+    return replace(run, trials=renamed, messages={names[name]: message for name, message in odd.items()})
+
+
+def _odd(message: Message) -> Message:
+    return replace(message, content=f"{message.content}{ODD}") if message.role == "user" else message
+
+
+def _renamed(attempt: AttemptRecord, names: Mapping[str, str]) -> AttemptRecord:
+    return replace(attempt, messages=tuple(names[name] for name in attempt.messages))
 
 
 def _faulted(trial: Trial) -> Trial:
@@ -54,15 +72,20 @@ def _silent(trial: Trial) -> Trial:
 
 def _uncounted(trial: Trial) -> Trial:
     first, *others = trial.attempts
-    return replace(trial, attempts=(replace(first, completion=replace(first.completion, cached_tokens=None)), *others))
+    # An answer that broke is marked by the place that its cause has in it, so those stay as they are.
+    text = first.completion.text if first.outcome.cause else f"{first.completion.text}{ODD}"
+    spoken = replace(first.completion, cached_tokens=None, text=text)
+    return replace(trial, attempts=(replace(first, completion=spoken), *others))
 
 
-def _unannotated(trial: Trial) -> Trial:
-    bare = tuple(
-        replace(one, completion=replace(one.completion, text=one.completion.text.replace(ANNOTATED, BARE)))
-        for one in trial.attempts
-    )
-    return replace(trial, attempts=bare) if trial.epoch % 2 else trial
+def _usual(trial: Trial) -> Trial:
+    attempts = tuple(replace(one, completion=_usual_completion(trial, one.completion)) for one in trial.attempts)
+    return replace(trial, attempts=attempts)
+
+
+def _usual_completion(trial: Trial, once: Completion) -> Completion:
+    text = once.text.replace(ANNOTATED, BARE) if trial.epoch % 2 else once.text
+    return replace(once, text=text, cached_tokens=(once.cached_tokens or 0) + len(trial.task) ** 2 // 4)
 
 
 _TROUBLES: dict[int, Callable[[Trial], Trial]] = {2: _faulted, 5: _untimed, 8: _silent, 11: _uncounted}
