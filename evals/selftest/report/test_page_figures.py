@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -183,6 +182,6 @@ def tables_in_order(page: Page) -> Sequence[list[tuple[str, ...]]]:
 def test_order_of_tables(report: tuple[dict[str, Any], Page, str]) -> None:
     """On the page, too, the plots of a section stand before its tables."""
     for section in report[1].root.iter("section"):
-        kinds = [one.tag for one in section.iter() if one.tag in ("figure", "table")]
-        first_table = [place for place, (one, after) in enumerate(pairwise(kinds)) if one == after == "table"]
-        assert "figure" not in kinds[first_table[0] + 1 :] if first_table else True
+        drawn = {table for figure in section.iter("figure") for table in figure.iter("table")}
+        of_plots = [table in drawn for table in section.iter("table")]
+        assert of_plots == sorted(of_plots, reverse=True)
