@@ -11,6 +11,7 @@ import pytest
 
 from evals.selftest.report import page_reader
 from evals.selftest.report.chromium import MISSING, Scheme, installed_chromium, open_chromium
+from evals.selftest.report.read_pairs import Pair, one_session, two_sessions
 from evals.selftest.report.read_twice import Read, sample_report
 
 if TYPE_CHECKING:
@@ -90,3 +91,15 @@ def read(request: pytest.FixtureRequest) -> Read:
 def report(request: pytest.FixtureRequest) -> tuple[dict[str, Any], page_reader.Page, str]:
     """A saved run of several epochs and of one, and its report as a page and as Markdown."""
     return sample_report(request.param)
+
+
+@pytest.fixture(params=[(stack, regime) for stack in ("naive", "optimized") for regime in ("warm", "cold")], ids="-".join)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    """Two runs of two sessions, looked at for one series."""
+    return Pair(*two_sessions(), *request.param)
+
+
+@pytest.fixture(params=[(stack, regime) for stack in ("naive", "optimized") for regime in ("warm", "cold")], ids="-".join)
+def judged(request: pytest.FixtureRequest) -> Pair:
+    """Two runs of one session, looked at for one series."""
+    return Pair(*one_session(), *request.param)
