@@ -15,7 +15,7 @@ from typing import Any, Self
 from agent.stacks import DEFAULT_STACKS, Stack
 from evals.metrics import value_of
 from evals.paired import mean_interval, student_reach
-from evals.ratios import RatioEstimate, estimate_ratio
+from evals.ratios import RatioEstimate, estimate_ratio, no_change_p
 from evals.run import Run
 from evals.schedule import Regime, Series
 from evals.stats import Goal, reached_by_task
@@ -74,8 +74,9 @@ class Difference:
 class Effect:
     """What a factor changed, by the pairs of stacks (without it, with it) that differ in it alone.
 
-    ``strict`` and ``valid`` are changes of the shares of answers after the retry. ``prompt_tokens`` is the ratio for first
-    attempts, which is exact; ``ttft`` and ``tokens_per_valid`` are ratios with intervals; each is ``None`` where it cannot be told.
+    ``strict`` and ``valid`` are changes of the shares of answers after the retry, and ``p`` is the two-sided p-value of "no change
+    of valid answers", by signed ranks over tasks. ``prompt_tokens`` is the ratio for first attempts, which is exact; ``ttft`` and
+    ``tokens_per_valid`` are ratios with intervals; each is ``None`` where it cannot be told.
     ``ignored`` is in how many trials of the stacks with a decoding as the factor an answer was not held to it, of ``answers``;
     ``cut_off`` is how many trials with or without the factor ended with an answer that was cut off, and counts as not valid.
     """
@@ -85,6 +86,7 @@ class Effect:
     tasks: int
     strict: Difference
     valid: Difference
+    p: float
     prompt_tokens: float | None
     ttft: RatioEstimate | None
     tokens_per_valid: RatioEstimate | None
@@ -180,6 +182,7 @@ def _effect(run: Run, regime: Regime, factor: Factor, pairs: tuple[tuple[str, st
         tasks=len(valid),
         strict=Difference.over(list(strict.values())),
         valid=Difference.over(list(valid.values())),
+        p=no_change_p(list(valid.values())),
         prompt_tokens=_ratio_of_prompts(sides),
         ttft=_ratio_of_times(sides),
         tokens_per_valid=_ratio_of_prices(sides),

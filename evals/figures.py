@@ -110,12 +110,17 @@ def share_change(base: Sequence[Trial], head: Sequence[Trial], goal: Goal) -> Ch
     """The change of a share over the tasks with an answer on both sides, with the interval that the gate shows; ``None`` without
     such a task. Every task is one rate, so that numbers of epochs may differ.
     """
-    before, now = reached_by_task(base, goal), reached_by_task(head, goal)
-    gains = [_rate(now[task]) - _rate(before[task]) for task in before if task in now]
+    gains = share_gains(base, head, goal)
     if not gains:
         return None
     low, high = mean_interval([float(gain) for gain in gains])
     return Change(len(gains), float(sum(gains) / len(gains)), low, high)
+
+
+def share_gains(base: Sequence[Trial], head: Sequence[Trial], goal: Goal) -> list[Fraction]:
+    """By how much the share of epochs that reached a goal grew, for every task with an answer on both sides."""
+    before, now = reached_by_task(base, goal), reached_by_task(head, goal)
+    return [_rate(now[task]) - _rate(before[task]) for task in before if task in now]
 
 
 def token_figures(base: Sequence[Trial], head: Sequence[Trial]) -> tuple[TokenFigure, ...]:

@@ -49,6 +49,11 @@ def signed_rank_p(values: Sequence[float], centre: float = 0.0) -> float:
     return sign_flip_p(ranks) if len(ranks) <= MOST_EXACT else _normal_p(ranks)
 
 
+def no_change_p(changes: Sequence[float]) -> float:
+    """The two-sided p-value of "nothing changed", by the signed ranks of one change for each task; 1 without a task."""
+    return min(1.0, 2 * min(signed_rank_p(changes), signed_rank_p([-change for change in changes])))
+
+
 def estimate_ratio(logarithms: Sequence[float], level: float) -> RatioEstimate:
     """The Hodges-Lehmann estimate of a ratio with the interval that inverts :func:`signed_rank_p` at ``level`` on each side.
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from evals.ablation import ONE_SIDED, effects
 from evals.ablation_text import points_text
 from evals.changes import median_times
-from evals.figures import share_change
+from evals.figures import share_change, share_gains
 from evals.gate import Verdict
 from evals.growth import break_even
 from evals.growth_text import crossing_words
+from evals.paired import holm
 from evals.prefix_cache import ContractPlace, contract_places, place_sentence
-from evals.ratios import estimate_ratio, log_ratios, ratio_text
+from evals.ratios import estimate_ratio, log_ratios, no_change_p, ratio_text
 from evals.report.quantities import counted, points, with_interval
 from evals.run import Run
 from evals.schedule import Regime, Series
@@ -21,6 +22,10 @@ from evals.stats import Goal, valid_share
 from evals.studies import GROWTH, PREFIX_CACHE
 
 _VALID = Goal("schema-valid")
+LEVEL = 0.05
+"""A difference is called shown where its interval leaves zero out and the test of no change over tasks has a p-value of at most
+this, after Holm's correction where there are several: the interval alone is wrong too often where few tasks changed."""
+
 _FEW = 20
 """With fewer tasks than these little can be shown, and that is said."""
 
@@ -79,7 +84,8 @@ def _stacks(run: Run, regime: Regime) -> Finding:
     change = share_change(before, now, _VALID)
     if change is None:
         return Finding("NOT SHOWN", f"{first} and {last} have no task in common that both answered")
-    shown = _side(change.low, change.high)
+    p = no_change_p([float(gain) for gain in share_gains(before, now, _VALID)])
+    shown = _side(change.low, change.high) if p <= LEVEL else 0
     interval = with_interval(change.value, change.low, change.high, points)
     more = {
         1: "gives more valid answers than",
@@ -87,8 +93,8 @@ def _stacks(run: Run, regime: Regime) -> Finding:
         0: "is not shown to differ in valid answers from",
     }
     ttft = _time_ratio(run, (first, last), regime)
-    sentence = f"{last} {more[shown]} {first}: {interval} points over {counted(change.tasks, 'task')}, {regime}; TTFT {ttft}"
-    return Finding(_word(shown != 0), sentence)
+    size = f"points over {counted(change.tasks, 'task')}, {regime}, exact p {_p_text(p)}"
+    return Finding(_word(shown != 0), f"{last} {more[shown]} {first}: {interval} {size}; TTFT {ttft}")
 
 
 def _ablation(run: Run, regime: Regime) -> Finding | None:
@@ -96,7 +102,8 @@ def _ablation(run: Run, regime: Regime) -> Finding | None:
     found = [effect for effect in effects(run, regime) if effect.is_honoured]
     if not found:
         return None
-    shown = [effect for effect in found if _side(effect.valid.low, effect.valid.high)]
+    adjusted = holm([effect.p for effect in found])
+    shown = [effect for effect, p in zip(found, adjusted, strict=True) if p <= LEVEL and _side(effect.valid.low, effect.valid.high)]
     named = ", ".join(f"{effect.factor.name} {points_text(effect.valid)}" for effect in shown)
     tasks = counted(max(effect.tasks for effect in found), "task")
     if not shown:
@@ -104,7 +111,8 @@ def _ablation(run: Run, regime: Regime) -> Finding | None:
         return Finding("NOT SHOWN", f"{none} shown to change the share of valid answers, over {tasks}")
     rest = len(found) - len(shown)
     others = f"; {rest} other{'s are' if rest > 1 else ' is'} not shown to" if rest else ""
-    return Finding("FINDING", f"changes the share of valid answers, in points: {named}, over {tasks}{others}")
+    corrected = f", corrected for {len(found)} ingredients" if len(found) > 1 else ""
+    return Finding("FINDING", f"changes the share of valid answers, in points: {named}, over {tasks}{corrected}{others}")
 
 
 def _growth(run: Run) -> Finding:
@@ -126,6 +134,10 @@ def _changes(place: ContractPlace) -> bool:
     share, ttft = place.share, place.ttft
     cached = share is not None and _side(share.low, share.high) != 0
     return cached or (ttft is not None and _side(ttft.low - 1, ttft.high - 1) != 0)
+
+
+def _p_text(p: float) -> str:
+    return f"= {p:.2g}" if p >= 0.0001 else "< 0.0001"
 
 
 def _word(shown: bool) -> str:

@@ -171,6 +171,26 @@ def _signed_rank_cdf(n: int) -> Any:
     return np.cumsum(ways) / 2.0**n
 
 
+def no_change_p(changes: Sequence[float]) -> float:
+    """The exact two-sided p-value of Wilcoxon's signed-rank test; equal changes share their ranks, and zeros keep theirs."""
+    from scipy.stats import rankdata
+
+    rounded = np.round(changes, 9)
+    ranks = (2 * rankdata(np.abs(rounded))).astype(int) * (rounded != 0)
+    chances = np.ones(1)
+    for rank in ranks[ranks > 0]:
+        step = np.zeros(rank + 1)
+        step[[0, rank]] = 0.5
+        chances = np.convolve(chances, step)
+    tails = [chances[int(ranks[sign * rounded > 0].sum()) :].sum() for sign in (1, -1)]
+    return float(min(1.0, 2 * min(tails)))
+
+
+def p_text(p: float) -> str:
+    """A p-value as the page shows it."""
+    return f"= {p:.2g}" if p >= 0.0001 else "< 0.0001"
+
+
 def log_ratios(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
     """The logarithm of after / before for every task that both have."""
     return {task: math.log(after[task]) - math.log(before[task]) for task in before if task in after}

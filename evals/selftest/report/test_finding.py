@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from agent.stacks import GROWTH_STACKS, PREFIX_STACKS
 from evals.ablation import effects
-from evals.figures import share_change
+from evals.figures import share_change, share_gains
 from evals.gate import GateVerdict, Verdict
 from evals.ladder import Outcome
+from evals.paired import holm
 from evals.prefix_cache import contract_places, place_sentence
+from evals.ratios import no_change_p
 from evals.report.finding import Finding, finding_of, limits_of_the_finding
 from evals.run import Run
 from evals.schedule import REGIMES, Series
@@ -58,12 +60,15 @@ ONE_BETTER = two_stacks(same(FENCED), same(FENCED) | {"a": VALID})
 @example(EQUAL)
 @example(ONE_BETTER)
 def test_the_words_follow_from_the_interval(run: Run) -> None:
-    """FINDING with more or fewer exactly where the interval of the change lies above or below zero; else nothing is claimed."""
+    """FINDING with more or fewer exactly where the interval of the change lies above or below zero and so does the exact test;
+    else nothing is claimed.
+    """
     before, now = (run.of_series(Series(stack, "warm")) for stack in ("naive", "optimized"))
     change = share_change(before, now, Goal("schema-valid"))
     assert change is not None
     low, high = change.low, change.high
-    more, fewer = low is not None and low > 0, high is not None and high < 0
+    tested = no_change_p([float(gain) for gain in share_gains(before, now, Goal("schema-valid"))]) <= 0.05
+    more, fewer = tested and low is not None and low > 0, tested and high is not None and high < 0
     found = finding_of(run)
     assert found.word == ("FINDING" if more or fewer else "NOT SHOWN")
     claimed = "gives more" if more else "gives fewer" if fewer else "is not shown to differ in"
@@ -85,7 +90,7 @@ def test_what_is_said_of_known_changes(run: Run, word: str, said: str) -> None:
     found = finding_of(run)
     assert found.word == word
     assert found.sentence.startswith(said)
-    assert "] points over 12 tasks, warm; TTFT " in found.sentence
+    assert "] points over 12 tasks, warm, exact p " in found.sentence
 
 
 @settings(max_examples=50)
@@ -129,17 +134,27 @@ def test_of_several_stacks_the_last_is_told_against_the_first() -> None:
 
 
 def test_an_ablation_names_the_ingredients_that_were_shown() -> None:
-    """Those whose interval excludes zero are named with it, and the others are counted."""
+    """Those whose interval excludes zero, and whose test does so among as many as there are, are named, and the others counted."""
     run = sample_run(stacks=FACTORIAL, tasks=24, epochs=1)
     found, there = finding_of(run), effects(run, "warm")
-    shown = [effect for effect in there if effect.valid.low > 0 or effect.valid.high < 0]
+    adjusted = dict(zip([effect.factor.name for effect in there], holm([effect.p for effect in there]), strict=True))
+    shown = [effect for effect in there if adjusted[effect.factor.name] <= 0.05 and (effect.valid.low > 0 or effect.valid.high < 0)]
     assert 0 < len(shown) < len(there)
     assert found.word == "FINDING"
     assert found.sentence.startswith("changes the share of valid answers, in points: ")
     assert {effect.factor.name for effect in there if f"{effect.factor.name} " in found.sentence} == {
         effect.factor.name for effect in shown
     }
-    assert f"over 24 tasks; {len(there) - len(shown)} other" in found.sentence
+    assert f"over 24 tasks, corrected for {len(there)} ingredients; {len(there) - len(shown)} other" in found.sentence
+
+
+def test_an_interval_alone_is_no_finding() -> None:
+    """Five tasks gained of 64 have an interval above zero, and by the exact test p = 0.063, so nothing is shown."""
+    tasks = [f"t{number}" for number in range(64)]
+    run = two_stacks(dict.fromkeys(tasks, FENCED), dict.fromkeys(tasks, FENCED) | dict.fromkeys(tasks[:5], VALID))
+    found = finding_of(run)
+    assert found.word == "NOT SHOWN"
+    assert "+7.8 [+1.1, +14.6] points over 64 tasks, warm, exact p = 0.062" in found.sentence
 
 
 def test_an_ablation_that_shows_nothing_says_so() -> None:
