@@ -15,7 +15,7 @@ from typing import Any, Self
 from agent.stacks import DEFAULT_STACKS, Stack
 from evals.metrics import value_of
 from evals.paired import mean_interval, student_reach
-from evals.ratios import RatioEstimate, estimate_ratio, no_change_p
+from evals.ratios import RatioEstimate, estimate_ratio, no_change_p, ratio_of
 from evals.run import Run
 from evals.schedule import Regime, Series
 from evals.stats import Goal, reached_by_task
@@ -212,14 +212,14 @@ def _share_changes(sides: _Sides, goal: Goal) -> dict[str, float]:
 def _log_ratios(sides: _Sides, value: Callable[[list[Trial]], float | None]) -> dict[str, float]:
     def change(before: list[Trial], after: list[Trial]) -> float | None:
         first, second = value(before), value(after)
-        return math.log(second / first) if first and second else None
+        return math.log(second) - math.log(first) if first and second else None
 
     return _averaged(sides, change)
 
 
 def _ratio_of_prompts(sides: _Sides) -> float | None:
     logarithms = _log_ratios(sides, _prompt_tokens).values()
-    return math.exp(fmean(logarithms)) if logarithms else None
+    return ratio_of(fmean(logarithms)) if logarithms else None
 
 
 def _prompt_tokens(trials: list[Trial]) -> float:
@@ -254,7 +254,7 @@ def _ratio_of_prices(sides: _Sides) -> RatioEstimate | None:
     if len(pseudo) < n:
         return None
     reach = student_reach(pseudo, 1 - ONE_SIDED)
-    return RatioEstimate(math.exp(whole), math.exp(whole - reach), math.exp(whole + reach), n)
+    return RatioEstimate(ratio_of(whole), ratio_of(whole - reach), ratio_of(whole + reach), n)
 
 
 _Bills = dict[str, tuple[int, int]]

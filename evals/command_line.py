@@ -86,6 +86,8 @@ def _add_gate(commands: Any) -> None:
 
 
 def _add_report(commands: Any) -> None:
+    from evals.report.output import REPORT_FORMATS
+
     command = commands.add_parser(
         "report",
         help="make a page of a saved run, or of two: plots, tables and every trial",
@@ -103,7 +105,7 @@ def _add_report(commands: Any) -> None:
         help="where to write it, in place of what is there (default: report.html; Markdown is printed)",
     )
     command.add_argument(
-        "--format", choices=("html", "markdown"), help="what to make (default: html, or markdown where FILE ends with .md)"
+        "--format", choices=REPORT_FORMATS, help="what to make (default: html, or markdown where FILE ends with .md)"
     )
     _add_changed(command)
     _add_limits(command)

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-_LONG = 12
+LONG = 12
 """A Markdown table of more rows is folded away."""
 
-_SPECIAL = re.compile(r"[&<>|`*_\[\\~^$@#]|:(?=//)|(?<=www)\.")
+_SPECIAL = re.compile(r"[&<>|`*_\[\\~^$@#]|:(?=//|[\w+-]+:)|(?<=www)\.|(?<=\bGH)-(?=\d)")
+_PARTED = re.compile(r"[@#]|:(?!//)|(?<=\bGH)-(?=\d)")
+"""What GitHub looks for in what is shown: mentions, issues, emoji."""
+
 _LINE_START = re.compile(r"^([-+](?=\s)|[-=+]+$|\d+(?=[.)](\s|$)))")
 
 
@@ -94,7 +97,7 @@ def grid_markdown(grid: Grid) -> list[str]:
 def folded_markdown(title: str, grid: Grid) -> list[str]:
     """The grid under its title, as a GitHub table; folded away when it is long."""
     table = ["", *grid_markdown(grid), ""]
-    if len(grid.rows) <= _LONG:
+    if len(grid.rows) <= LONG:
         return [f"**{markdown_text(title)}**", *table]
     return [f"<details><summary>{markdown_text(title)}</summary>", *table, "</details>", ""]
 
@@ -118,8 +121,8 @@ def _cell(text: str, *, picture: bool) -> str:
 
 def _entities(found: re.Match[str]) -> str:
     entities = "".join(f"&#{ord(character)};" for character in found[0])
-    # GitHub looks for mentions and issues in what is shown, so they are parted there by a space of no width.
-    return f"{entities}&#8203;" if found[0] in "@#" else entities
+    # They are parted by a space of no width.
+    return f"{entities}&#8203;" if _PARTED.match(found.string, found.start()) else entities
 
 
 def _row(cells: Sequence[str]) -> str:

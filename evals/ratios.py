@@ -33,7 +33,7 @@ class RatioEstimate:
 
 def log_ratios(before: Mapping[str, float], after: Mapping[str, float]) -> list[float]:
     """The logarithm of after divided by before, for every task that both have."""
-    return [math.log(after[task] / before[task]) for task in before if task in after]
+    return [math.log(after[task]) - math.log(before[task]) for task in before if task in after]
 
 
 def signed_rank_p(values: Sequence[float], centre: float = 0.0) -> float:
@@ -69,7 +69,7 @@ def estimate_ratio(logarithms: Sequence[float], level: float) -> RatioEstimate:
     means = walsh_averages(logarithms)
     low = lower_end(logarithms, means, level)
     high = -lower_end([-value for value in logarithms], [-mean for mean in reversed(means)], level)
-    return RatioEstimate(math.exp(median(means)), math.exp(low), math.exp(high), len(logarithms))
+    return RatioEstimate(ratio_of(median(means)), ratio_of(low), ratio_of(high), len(logarithms))
 
 
 def _normal_p(ranks: Sequence[int]) -> float:
@@ -94,7 +94,7 @@ def _estimate_of_many(logarithms: Sequence[float], level: float) -> RatioEstimat
     means.partition([first - 1, *middle, len(means) - first])
     low, high = float(means[first - 1]), float(means[len(means) - first])
     value = float(means[middle[0]] + means[middle[1]]) / 2
-    return RatioEstimate(math.exp(value), math.exp(low), math.exp(high), n)
+    return RatioEstimate(ratio_of(value), ratio_of(low), ratio_of(high), n)
 
 
 def ratio_text(ratio: RatioEstimate | None) -> str:
@@ -103,6 +103,14 @@ def ratio_text(ratio: RatioEstimate | None) -> str:
         return "-"
     low, high = (f"{end:.2f}" if 0 < end < math.inf else "?" for end in (ratio.low, ratio.high))
     return f"x{ratio.value:.2f} [{low}, {high}]"
+
+
+def ratio_of(logarithm: float) -> float:
+    """The ratio whose logarithm this is; infinite where no float holds it."""
+    try:
+        return math.exp(logarithm)
+    except OverflowError:
+        return math.inf
 
 
 def walsh_averages(values: Sequence[float]) -> list[float]:

@@ -12,11 +12,11 @@ from evals.growth import Axis as Grown
 from evals.growth_text import crossing_words
 from evals.lines import Crossing
 from evals.report.bars import bar
-from evals.report.plot import INK, MUTED, PAPER, WIDTH, Plot, colour
+from evals.report.plot import INK, MUTED, PAPER, WIDTH, Plot, colour, layer
 from evals.report.quantities import Show, count, milliseconds
 from evals.report.rows import Axis, Row
 from evals.run import Run
-from evals.schedule import Regime
+from evals.schedule import Regime, Series
 
 _BESIDE = 44
 """Pixels that the axis on the left takes."""
@@ -65,6 +65,7 @@ def _curve_plot(run: Run, found: Sequence[Point], axis: Grown, drawn: _Drawn, wh
     there = [(point, value) for point in found if (value := drawn.read(point)) is not None]
     if len({point.size for point, _ in there}) < 2:
         return None
+    trials = {point: len(run.of_series(Series(point.curve.stack(point.size), point.regime))) for point, _ in there}
     families = list(dict.fromkeys(curve.family for curve in curves(run)))
     values = [
         {
@@ -76,19 +77,26 @@ def _curve_plot(run: Run, found: Sequence[Point], axis: Grown, drawn: _Drawn, wh
         }
         for point, value in there
     ]
-    rows = tuple((point.curve.family, f"{point.size:,}{'*' if point.beyond else ''}", drawn.show(value)) for point, value in there)
+    rows = tuple(
+        (point.curve.family, f"{point.size:,}{'*' if point.beyond else ''}", drawn.show(value), count(trials[point]))
+        for point, value in there
+    )
     title = f"{drawn.title} by {axis}"
-    words = [f"{family} at {size} {value}" for family, size, value in rows]
-    notes = ["Medians.", *(["Hollow: longer than what the model was trained on."] if any(one["beyond"] for one in values) else [])]
-    notes += [] if where is None else [f"Optimized needs less {crossing_words(where, 'turns')}."]
+    words = [f"{family} at {size} {value}" for family, size, value, _ in rows]
+    notes = ["Medians over trials."]
+    if any(one["beyond"] for one in values):
+        notes.append("Hollow points are longer than what the model was trained on, and count in no break-even.")
+    if where is not None:
+        notes.append(f"Where optimized needs less, by a straight line for each task: {crossing_words(where, 'turns')}.")
     top = Axis("", 0.0, max(drawn.scale * value for _, value in there) or 1.0)
     return Plot(
         title,
         f"{title}: {'; '.join(words)}. {' '.join(notes)}",
         _spec(values, axis, drawn.unit, where),
-        Grid(("stack", axis, drawn.title), rows),
+        Grid(("stack", axis, drawn.title, "trials"), rows),
         tuple(bar(Row("", "", "", drawn.scale * value, style="bar"), top) for _, value in there),
         " ".join(notes),
+        drawn.title,
     )
 
 
@@ -105,9 +113,9 @@ def _spec(values: list[dict[str, Any]], axis: Grown, unit: str, where: Crossing 
         "height": _HEIGHT,
         "layer": [
             *_crossing(where, x),
-            _layer(values, {"type": "line", "strokeWidth": 2}, place | {"detail": {"field": "family"}}),
+            *_lines(values, place),
             *(_points([one for one in values if one["beyond"] == beyond], place, hollow=beyond) for beyond in (False, True)),
-            _layer(
+            layer(
                 list(last.values()),
                 {"type": "text", "align": "right", "dy": -10, "fontWeight": "bold"},
                 place | {"text": {"field": "family"}},
@@ -116,21 +124,29 @@ def _spec(values: list[dict[str, Any]], axis: Grown, unit: str, where: Crossing 
     }
 
 
-def _layer(values: list[dict[str, Any]], mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
-    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
+def _lines(values: list[dict[str, Any]], place: dict[str, Any]) -> list[dict[str, Any]]:
+    """A line through the points of each family, dashed from the last one that counts on."""
+    solid = [one for one in values if not one["beyond"]]
+    turns = {one["family"]: one for one in solid}
+    dashed = [*turns.values(), *(one for one in values if one["beyond"])]
+    detail = place | {"detail": {"field": "family"}}
+    lines = [layer(solid, {"type": "line", "strokeWidth": 2}, detail)]
+    if len(dashed) > len(turns):
+        lines.append(layer(dashed, {"type": "line", "strokeWidth": 2, "strokeDash": [4, 4]}, detail))
+    return lines
 
 
 def _points(values: list[dict[str, Any]], place: dict[str, Any], *, hollow: bool) -> dict[str, Any]:
     mark = {"type": "point", "size": 40, "filled": not hollow, "opacity": 1, **({"fill": PAPER} if hollow else {})}
-    return _layer(values, mark, place)
+    return layer(values, mark, place)
 
 
 def _crossing(where: Crossing | None, x: dict[str, Any]) -> list[dict[str, Any]]:
     """The break-even as a line, with its interval as a field, where it lies within what was measured."""
     if where is None or where.value is None or not where.smallest <= where.value <= where.largest:
         return []
-    line = _layer([{"size": where.value}], {"type": "rule", "color": INK, "strokeDash": [4, 3]}, {"x": x})
+    line = layer([{"size": where.value}], {"type": "rule", "color": INK, "strokeDash": [4, 3]}, {"x": x})
     if where.low is None or where.high is None:
         return [line]
     ends = [{"size": where.low, "end": where.high}]
-    return [_layer(ends, {"type": "rect", "color": MUTED, "opacity": 0.25}, {"x": x, "x2": {"field": "end"}}), line]
+    return [layer(ends, {"type": "rect", "color": MUTED, "opacity": 0.25}, {"x": x, "x2": {"field": "end"}}), line]

@@ -65,12 +65,15 @@ def ablation_plots(run: Run, regime: Regime) -> list[Plot]:
 
 def _forest(found: Sequence[tuple[Effect, Sequence[Effect]]], title: str, read: _Read, show: Show) -> Plot:
     rows = [row for effect, at in found for row in _effect_rows(effect, at, read, show)]
-    logarithmic = show is ratio
-    values = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
-    axis = axis_around("", values, reference=1.0 if logarithmic else 0.0, log=logarithmic, numbers="~r" if logarithmic else "+~r")
     table = Grid(("what was changed alone", "change [95 % interval]"), tuple((row.label, row.shown) for row in rows))
     note = "Small points: the same change from one end alone." if any(row.faint for row in rows) else ""
-    return plot_of(title, rows, axis, table, note)
+    return plot_of(title, rows, _axis(rows, logarithmic=show is ratio), table, note)
+
+
+def _axis(rows: Sequence[Row], *, logarithmic: bool) -> Axis:
+    """The axis of differences around 0, or of ratios around 1."""
+    values = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
+    return axis_around("", values, reference=1.0 if logarithmic else 0.0, log=logarithmic, numbers="~r" if logarithmic else "+~r")
 
 
 def _effect_rows(effect: Effect, at: Iterable[Effect], read: _Read, show: Show) -> list[Row]:
@@ -105,13 +108,8 @@ def prefix_cache_plots(run: Run) -> list[Plot]:
     ]
     return [
         *_one_column("prompt tokens from the cache, share", cached, Axis("", 0.0, 1.0, "%")),
-        *_one_column("TTFT, warm against cold, ratio", ratios, _ratio_axis(ratios)),
+        *_one_column("TTFT, warm against cold, ratio", ratios, _axis(ratios, logarithmic=True)),
     ]
-
-
-def _ratio_axis(rows: Sequence[Row]) -> Axis:
-    values = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
-    return axis_around("", values, reference=1.0, log=True, numbers="~r")
 
 
 def _one_column(title: str, rows: Sequence[Row], axis: Axis) -> list[Plot]:

@@ -8,7 +8,7 @@ from typing import Any
 from evals.funnel import Funnel, funnels
 from evals.grid import Grid
 from evals.report.bars import bar
-from evals.report.plot import INK, LINE, MUTED, WIDTH, Plot, colour
+from evals.report.plot import INK, LINE, MUTED, WIDTH, Plot, colour, layer
 from evals.report.quantities import count, shown
 from evals.report.rows import Axis, Row
 from evals.run import Run
@@ -41,7 +41,7 @@ def _funnel_plot(stack: str, shade: str, rows: Sequence[Funnel]) -> Plot:
     whole = Axis("", 0.0, 1.0)
     bars = tuple(bar(Row("", "", "", row.obeyed / row.trials, style="bar"), whole) for row in rows)
     note = "Bars are shares of the answers to tasks that the preference applies to; - is a stage that the stack does not have."
-    return Plot(title, f"{title}. {words}.", _funnel_spec(rows, shade), table, bars, note)
+    return Plot(title, f"{title}. {words}.", _funnel_spec(rows, shade), table, bars, note, "obeyed of answers")
 
 
 def _in_words(row: Funnel) -> str:
@@ -82,4 +82,4 @@ def _placed(kind: str, values: list[dict[str, Any]], **mark: Any) -> dict[str, A
     encoding: dict[str, Any] = {end: {"field": end, "type": "quantitative", "scale": None, "axis": None} for end in ("x", "y")}
     encoding |= {"x2": {"field": "x2"}} if "x2" in first else {}
     encoding |= {"text": {"field": "text"}} if "text" in first else {}
-    return {"data": {"values": values}, "mark": {"type": kind, **mark}, "encoding": encoding}
+    return layer(values, {"type": kind, **mark}, encoding)

@@ -2,46 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from evals.grid import Grid, folded_markdown, grid_markdown, markdown_text
+from evals.grid import LONG, Grid, folded_markdown, grid_markdown, markdown_text
 from evals.report.plot import Plot
 from evals.report.report import Part, Report
+
+MOST_CHARACTERS = 60_000
+"""A comment on GitHub holds 65,536. A report that would be longer has the first rows of its long tables alone."""
 
 
 def markdown(report: Report) -> str:
     """The whole report but for its trials. Whatever comes from a model or a file is shown as it is, and is no markup."""
+    whole = _markdown(report, None)
+    return whole if len(whole) <= MOST_CHARACTERS else _markdown(report, LONG)
+
+
+def _markdown(report: Report, most_rows: int | None) -> str:
     facts = (f"{name}: {value}" for name, value in report.facts.items())
     lines = [
         f"### {markdown_text(f'{report.finding.word}: {report.finding.sentence}')}",
         "",
-        *(f"- {markdown_text(fact)}" for fact in facts),
+        *_list(facts),
         "",
         "**What this does not say**",
         "",
-        *(f"- {markdown_text(limit)}" for limit in report.limits),
+        *_list(report.limits),
         "",
-        *(line for section in report.sections for line in _section(section.title, section.parts)),
+        *(line for section in report.sections for line in _section(section.title, section.parts, most_rows)),
         "The trials themselves, with messages, answers and times, are in the report in HTML.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _section(title: str, parts: tuple[Part, ...]) -> Iterator[str]:
+def _section(title: str, parts: tuple[Part, ...], most_rows: int | None) -> Iterator[str]:
     yield from (f"#### {markdown_text(title)}", "")
     for part in parts:
         if isinstance(part, Plot):
-            yield from _plot(part)
+            yield from _plot(part, most_rows)
         elif isinstance(part, Grid):
-            yield from (*_table(part), "")
+            yield from (*_table(_cut(part, most_rows)), "")
+        elif part.startswith("  "):
+            yield from _list([part])
         elif part:
-            yield from (markdown_text(part), "")
+            yield from ("", markdown_text(part), "")
 
 
-def _plot(plot: Plot) -> Iterator[str]:
-    yield from folded_markdown(plot.title, with_bars(plot))
+def _list(items: Iterable[str]) -> Iterator[str]:
+    return (f"- {markdown_text(item)}" for item in items)
+
+
+def _plot(plot: Plot, most_rows: int | None) -> Iterator[str]:
+    yield from folded_markdown(plot.title, _cut(with_bars(plot), most_rows))
     if plot.note:
         yield from (markdown_text(plot.note), "")
+
+
+def _cut(table: Grid, most_rows: int | None) -> Grid:
+    """The table, or its first rows and how many more there are."""
+    left_out = len(table.rows) - (most_rows or len(table.rows))
+    if left_out <= 0:
+        return table
+    blank = ("",) * (len(table.columns) - 1)
+    return replace(table, rows=(*table.rows[:most_rows], (f"and {left_out:,} more, which the report in HTML has", *blank)))
 
 
 def _table(table: Grid) -> list[str]:
@@ -57,4 +81,4 @@ def with_bars(plot: Plot) -> Grid:
         return table
     rows = tuple((first, picture, *rest) for picture, (first, *rest) in zip(plot.bars, table.rows, strict=True))
     texts = (1, *(place + (place > 0) for place in table.texts))
-    return Grid((table.columns[0], "", *table.columns[1:]), rows, texts, pictures=(1,))
+    return Grid((table.columns[0], plot.pictured, *table.columns[1:]), rows, texts, pictures=(1,))

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
+import tempfile
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from agent.errors import SettingsError
-from evals.report.report import Report
+
+if TYPE_CHECKING:
+    from evals.report.report import Report
 
 ReportFormat = Literal["html", "markdown"]
 REPORT_FORMATS: tuple[ReportFormat, ...] = get_args(ReportFormat)
+_LIKE_NEW = 0o644
+"""The rights of a report, as far as the user's mask allows them."""
 
 
 def format_of(file: Path) -> ReportFormat:
@@ -26,7 +32,7 @@ def check_place(file: Path) -> None:
         SettingsError: when its folder is not there, or the place is something else than a file, or it can be none.
     """
     try:
-        folder, there, _ = map(_mode, (file.parent, file, _beside(file)))
+        folder, there = map(_mode, (file.parent, file))
     except OSError as error:
         raise SettingsError(f"The report cannot be written to {file}: {error}. Next: name another file") from error
     if there is not None and stat.S_ISDIR(there):
@@ -39,6 +45,10 @@ def check_place(file: Path) -> None:
         )
     if there is not None and not stat.S_ISREG(there):
         raise SettingsError(f"The report cannot be written to {file}, which is no file. Next: name another")
+    if not os.access(file.parent, os.W_OK):
+        raise SettingsError(
+            f"The report cannot be written to {file}: nothing may be written into {file.parent}. Next: name another"
+        )
 
 
 def _mode(place: Path) -> int | None:
@@ -47,11 +57,6 @@ def _mode(place: Path) -> int | None:
         return place.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _beside(file: Path) -> Path:
-    """Where a report is until it is whole."""
-    return file.parent / f".{file.name}.part"
 
 
 def rendered(report: Report, form: ReportFormat) -> str:
@@ -72,12 +77,23 @@ def write(file: Path, content: str) -> None:
         SettingsError: when it cannot be written.
     """
     check_place(file)
-    beside = _beside(file)
     try:
-        beside.write_text(content, encoding="utf-8", errors="replace", newline="\n")
-        beside.replace(file)
+        # The name is a new one that nobody can have made a link of.
+        descriptor, beside = tempfile.mkstemp(suffix=".part", dir=file.parent)
+        try:
+            with open(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as opened:  # noqa: PTH123  # it is open
+                opened.write(content)
+            Path(beside).chmod(_LIKE_NEW & ~_mask())
+            Path(beside).replace(file)
+        finally:
+            with contextlib.suppress(OSError):
+                Path(beside).unlink()
     except OSError as error:
         raise SettingsError(f"The report cannot be written to {file}: {error}. Next: name another file") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+
+
+def _mask() -> int:
+    """The user's mask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

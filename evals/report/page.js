@@ -7,8 +7,9 @@ const VALID = RUNGS.indexOf("schema-valid");
 const UNPRINTABLE = /(?![\n\t])[\p{Cc}\p{Cf}]/gu;
 
 const found = (id) => document.getElementById(id);
-const milliseconds = (seconds) => (seconds === null ? "-" : `${(1000 * seconds).toFixed(seconds < 0.09995 ? 1 : 0)} ms`);
-const number = (value) => (value === null ? "-" : value.toLocaleString("en-US"));
+const number = (value, digits = 0) =>
+  value === null ? "-" : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const milliseconds = (seconds) => (seconds === null ? "-" : `${number(1000 * seconds, seconds < 0.09995 ? 1 : 0)} ms`);
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -17,13 +18,14 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+const codePoint = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+
 // Characters that cannot be seen, or that turn the text around them, are shown by their numbers.
 function visible(text) {
   const parts = [];
   let end = 0;
   for (const match of text.matchAll(UNPRINTABLE)) {
-    const code = match[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-    parts.push(text.slice(end, match.index), element("span", { class: "unprintable" }, `U+${code}`));
+    parts.push(text.slice(end, match.index), element("span", { class: "unprintable" }, codePoint(match[0])));
     end = match.index + match[0].length;
   }
   return [...parts, text.slice(end)];
@@ -40,7 +42,8 @@ const corrected = (trial) => trial.attempts.length > 1 && RUNGS.indexOf(trial.ou
 const GROUPS = {
   "not valid": failed,
   "valid after the retry alone": corrected,
-  "valid, but the code does not parse": (trial) => trial.outcome === "schema-valid",
+  "valid, but the code does not parse": (trial) => trial.outcome === "schema-valid" && trial.cause === "syntax",
+  "valid, in another language than asked for": (trial) => trial.outcome === "schema-valid" && trial.cause !== "syntax",
 };
 
 const COLUMNS = [
@@ -58,14 +61,17 @@ const COLUMNS = [
 ];
 
 function start({ trials, texts }) {
-  const state = { sort: null, down: false, shown: PAGE, filters: {} };
+  const state = { sort: null, down: false, shown: PAGE, filters: {}, open: new Set() };
   const columns = COLUMNS.filter((column) => !column.only || trials.some((trial) => trial.side === column.only));
   const text = (place) => visible(texts[place]);
 
-  function addFilter(title, options, holds) {
-    const select = element("select", {}, ...options.map((option) => element("option", {}, option)));
+  function addFilter(title, values, holds) {
+    const shown = ["all", ...values].map((value) => element("option", {}, value.replace(UNPRINTABLE, (one) => `‹${codePoint(one)}›`)));
+    const select = element("select", {}, ...shown);
     select.addEventListener("change", () => {
-      state.filters[title] = select.selectedIndex ? (trial) => holds(trial, select.value) : null;
+      // An option's own text loses white space.
+      const value = values[select.selectedIndex - 1];
+      state.filters[title] = select.selectedIndex ? (trial) => holds(trial, value) : null;
       state.shown = PAGE;
       draw();
     });
@@ -82,9 +88,9 @@ function start({ trials, texts }) {
         const exact = present.map((outcome) => (outcome === "fault" ? outcome : `reached: ${outcome}`));
         const holds = (trial, value) =>
           GROUPS[value] ? GROUPS[value](trial) : trial.outcome === value.replace("reached: ", "");
-        addFilter(title, ["all", ...groups, ...exact], holds);
+        addFilter(title, [...groups, ...exact], holds);
       } else if (present.length > 1 || title === "cause") {
-        addFilter(title, ["all", ...present], (trial, value) => column.read(trial) === value);
+        addFilter(title, present, (trial, value) => column.read(trial) === value);
       }
     }
     found("filters").hidden = false;
@@ -121,13 +127,27 @@ function start({ trials, texts }) {
   function draw() {
     const kept = chosen();
     const shown = kept.slice(0, state.shown);
-    found("rows").replaceChildren(...shown.map(row));
+    found("rows").replaceChildren(...shown.flatMap(rows));
+    tell(kept, shown);
+  }
+
+  function showMore() {
+    const kept = chosen();
+    const more = kept.slice(state.shown, state.shown + PAGE);
+    state.shown += PAGE;
+    const added = more.flatMap(rows);
+    found("rows").append(...added);
+    tell(kept, kept.slice(0, state.shown));
+    added[0].querySelector("button").focus();
+  }
+
+  function tell(kept, shown) {
     const beyond = kept.length > shown.length ? `, the first ${number(shown.length)} are shown` : "";
     found("number").textContent = `${number(kept.length)} of ${number(trials.length)} trials${beyond}`;
     found("more").hidden = kept.length <= shown.length;
   }
 
-  function row(trial) {
+  function rows(trial) {
     const button = element("button", { type: "button", class: "open", "aria-expanded": "false" }, ...visible(trial.task));
     const cells = columns.slice(1).map((column) => {
       const value = column.read(trial);
@@ -135,13 +155,17 @@ function start({ trials, texts }) {
       return element("td", column.show ? { class: "figure" } : {}, ...shown);
     });
     const made = element("tr", {}, element("th", { scope: "row" }, button), ...cells);
+    const details = () => element("tr", { class: "detail" }, element("td", { colspan: columns.length }, detail(trial)));
     button.addEventListener("click", () => {
-      const open = button.getAttribute("aria-expanded") === "true";
-      if (open) made.nextSibling.remove();
-      else made.after(element("tr", { class: "detail" }, element("td", { colspan: columns.length }, detail(trial))));
-      button.setAttribute("aria-expanded", String(!open));
+      const opens = !state.open.delete(trial);
+      if (opens) {
+        state.open.add(trial);
+        made.after(details());
+      } else made.nextSibling.remove();
+      button.setAttribute("aria-expanded", String(opens));
     });
-    return made;
+    button.setAttribute("aria-expanded", String(state.open.has(trial)));
+    return state.open.has(trial) ? [made, details()] : [made];
   }
 
   function messages(sent, title) {
@@ -220,16 +244,22 @@ function start({ trials, texts }) {
     );
   }
 
-  found("more").addEventListener("click", () => {
-    state.shown += PAGE;
-    draw();
-  });
+  found("more").addEventListener("click", showMore);
   addFilters();
   addHeads();
   draw();
   found("list").hidden = false;
   found("problem").hidden = true;
 }
+
+// Only what scrolls is a stop of the tabulator.
+function stopAtWhatScrolls() {
+  for (const box of document.querySelectorAll(".scroll")) {
+    if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
+    else box.removeAttribute("tabindex");
+  }
+}
+new ResizeObserver(stopAtWhatScrolls).observe(document.body);
 
 unpacked().then(start, (error) => {
   found("problem").setAttribute("role", "alert");

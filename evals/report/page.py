@@ -23,6 +23,9 @@ from evals.report.trial_data import packed
 if TYPE_CHECKING:
     from jinja2 import Template
 
+MOST_ROWS = 1_000
+"""Of a table with more rows these are on the page."""
+
 _FOLDER = Path(__file__).parent
 
 
@@ -45,6 +48,7 @@ def page(report: Report) -> str:
         report=report,
         sections=[_shown(section, f"section-{place}", numbers) for place, section in enumerate(report.sections, 1)],
         policy=_policy(style, script),
+        most_rows=MOST_ROWS,
         style=Markup(style),  # noqa: S704  # both are this package's own files
         script=Markup(script),  # noqa: S704
         data=packed(report.runs),

@@ -12,15 +12,19 @@ from evals.figures import ShareFigure
 from evals.grid import Grid
 from evals.pertask import TaskFigures
 from evals.report.bars import bar
-from evals.report.plot import INK, LINE, MUTED, WIDTH, Plot, colour
-from evals.report.quantities import NOTHING, Show, count, milliseconds, percent, points, with_interval
+from evals.report.plot import INK, LINE, MUTED, WIDTH, Plot, colour, layer
+from evals.report.quantities import NOTHING, Show, count, counted, milliseconds, percent, points, with_interval
 from evals.report.rows import Axis, Row, axis_around
 from evals.report.stack_plots import plot_of
 
 _SIDE = 74
 """Pixels beside the two ends of the lines, for their labels."""
 
+MOST_LINES = 500
+"""Of more tasks than these the first ones are drawn; the table has all."""
+
 _BETTER, _WORSE = "var(--better)", "var(--worse)"
+_SHARE = colour(2, 3)
 _HEIGHT = 220
 
 _Read = Callable[[TaskFigures], float | None]
@@ -53,16 +57,17 @@ def _change_plot(series: SeriesComparison) -> Plot | None:
         return None
     axis = axis_around("", values, reference=0.0, numbers="+~r")
     table = Grid(("share of answers", "HEAD - BASE in points [95 % interval]"), tuple((row.label, row.shown) for row in rows))
-    return plot_of("change of each share, HEAD - BASE in points", rows, axis, table)
+    note = f"Means over the {counted(series.common_tasks, 'task')} that both answered, with their intervals."
+    return plot_of("change of each share, HEAD - BASE in points", rows, axis, table, note)
 
 
 def _change_row(figure: ShareFigure) -> Row:
     change = figure.change
     if change is None:
-        return Row(str(figure.goal), NOTHING, colour(0))
+        return Row(str(figure.goal), NOTHING, _SHARE)
     low, high = (None if end is None else 100 * end for end in (change.low, change.high))
     words = with_interval(change.value, change.low, change.high, points)
-    return Row(str(figure.goal), words, colour(0), 100 * change.value, low, high)
+    return Row(str(figure.goal), words, _SHARE, 100 * change.value, low, high)
 
 
 def _slopes(
@@ -88,9 +93,12 @@ def _slopes(
     table = Grid(("task", "BASE", "HEAD"), tuple((task, show(first), show(second)) for task, (first, second) in ways.items()))
     top = max(value for way in ways.values() for value in way) or 1.0
     bars = tuple(bar(Row("", "", "", second, style="bar"), Axis("", 0.0, top)) for _, second in ways.values())
-    spec = _slope_spec(ways, (before, now), show, more_is_better=more_is_better)
+    drawn = dict(list(ways.items())[:MOST_LINES])
+    cut = f" The lines are those of the first {MOST_LINES:,} tasks." if len(ways) > MOST_LINES else ""
+    spec = _slope_spec(drawn, (before, now), show, more_is_better=more_is_better)
     full = f"{title}, task by task"
-    return Plot(full, f"{full}: {words}.", spec, table, bars, f"{words[0].upper()}{words[1:]}. Thick lines are several tasks.")
+    note = f"{words[0].upper()}{words[1:]}: the line across. Blue is better, orange worse; the thicker a line, the more tasks.{cut}"
+    return Plot(full, f"{full}: {words}.", spec, table, bars, note, "HEAD")
 
 
 def _ways(series: SeriesComparison, read: _Read) -> _Ways:
@@ -134,21 +142,17 @@ def _slope_spec(ways: _Ways, middles: tuple[float, float], show: Show, *, more_i
         "width": WIDTH,
         "height": _HEIGHT,
         "layer": [
-            _layer(heads, {"type": "text", "dy": -14, "color": MUTED}, {"x": x, "y": {"value": 0}} | text),
-            _layer([{"x": _SIDE}, {"x": WIDTH - _SIDE}], {"type": "rule", "color": LINE}, {"x": x}),
-            _layer(lines, {"type": "rule", "opacity": 0.6, "strokeCap": "round"}, line | {"color": shade, "strokeWidth": width}),
-            _layer(ends, {"type": "circle", "size": 20, "opacity": 1}, {"x": x, "y": y, "color": shade}),
-            _layer(whole, {"type": "rule", "color": INK, "strokeWidth": 3}, line),
+            layer(heads, {"type": "text", "dy": -14, "color": MUTED}, {"x": x, "y": {"value": 0}} | text),
+            layer([{"x": _SIDE}, {"x": WIDTH - _SIDE}], {"type": "rule", "color": LINE}, {"x": x}),
+            layer(lines, {"type": "rule", "opacity": 0.6, "strokeCap": "round"}, line | {"color": shade, "strokeWidth": width}),
+            layer(ends, {"type": "circle", "size": 20, "opacity": 1}, {"x": x, "y": y, "color": shade}),
+            layer(whole, {"type": "rule", "color": INK, "strokeWidth": 3}, line),
             *(
-                _layer([one], {"type": "text", "align": one["align"], "color": INK, "fontWeight": "bold"}, {"x": x, "y": y} | text)
+                layer([one], {"type": "text", "align": one["align"], "color": INK, "fontWeight": "bold"}, {"x": x, "y": y} | text)
                 for one in labels
             ),
         ],
     }
-
-
-def _layer(values: list[dict[str, Any]], mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
-    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
 
 
 def _shade(before: float, now: float, *, more_is_better: bool) -> str:

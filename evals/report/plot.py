@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class Plot:
     """A plot, and what says the same without it.
 
     ``alternative`` is for who cannot see it, ``table`` has its figures, and ``bars`` is a small picture of plain text for each row
-    of the table, where one makes sense. ``note`` says how to read it.
+    of the table, where one makes sense; it shows what ``pictured`` names. ``note`` says how to read it.
     """
 
     title: str
@@ -72,11 +72,17 @@ class Plot:
     table: Grid
     bars: tuple[str, ...] = ()
     note: str = ""
+    pictured: str = "picture"
 
 
 def colour(place: int, of: int = 1) -> str:
     """The colour of one of so many stacks, or of what else is told apart. More than :data:`COLOURS` cannot be, and have one."""
     return f"var(--series-{place + 1 if of <= COLOURS else 2})"
+
+
+def layer(values: Sequence[Mapping[str, Any]], mark: Mapping[str, Any], encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer of a plot: marks for some values."""
+    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
 
 
 def svg(plot: Plot, name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from evals.ablation_text import ablation_blocks
@@ -92,29 +93,47 @@ def report_of(run: Run, judgements: Mapping[Series, Judgement], against: Compare
     return Report(
         finding=finding_of(run, None if against is None else against.verdict),
         facts=_facts(run, None if against is None else against.base),
-        limits=tuple(limits_of_the_finding(run)),
+        limits=tuple(limits_of_the_finding(run, None if against is None else against.verdict)),
         sections=tuple(section for section in sections if section.parts),
         runs=runs,
     )
 
 
 def _facts(run: Run, base: Run | None) -> dict[str, str]:
-    asked, commit = run.settings, run.header.fingerprint.provenance.get("commit")
-    measured = len(run.measured_tasks)
-    size = " x ".join(map(counted, (measured, len(asked.stacks), asked.epochs), ("task", "stack", "epoch")))
+    """What was measured on what: of both sides where they differ."""
+    sides = [run] if base is None else [base, run]
     return {
-        "model": run.header.target.model,
-        "server": run.header.target.server,
-        "n": f"{len(run.trials) - len(run.faulted):,} answered trials: {size}, {' and '.join(asked.regimes)}",
-        "run": run.header.run,
-        **({} if base is None else {"compared with": base.header.run}),
-        **({"commit": f"{str(commit)[:10]}{_dirty(run)}"} if commit else {}),
-        "begun": min((trial.started for trial in run.trials), default="-")[:16].replace("T", " ") + " UTC",
+        "model": _then(side.header.target.model for side in sides),
+        "server": _then(side.header.target.server for side in sides),
+        "n": _size(run) if base is None else f"BASE {_size(base)}; HEAD {_size(run)}",
+        "run": _then(side.header.run for side in sides),
+        "commit": _then(map(_commit, sides)),
+        "begun": _then(map(_begun, sides)),
     }
 
 
-def _dirty(run: Run) -> str:
-    return " and uncommitted changes" if run.header.fingerprint.provenance.get("dirty") else ""
+def _then(values: Iterable[str]) -> str:
+    """The one value, or BASE's and then HEAD's."""
+    return ", then ".join(dict.fromkeys(values))
+
+
+def _size(run: Run) -> str:
+    asked, answered = run.settings, len(run.trials) - len(run.faulted)
+    stopped = f" of {len(asked.tasks)}, then stopped" if run.stopped is not None else ""
+    tasks = f"{counted(len(run.measured_tasks), 'task')}{stopped}"
+    size = " x ".join((tasks, counted(len(asked.stacks), "stack"), counted(asked.epochs, "epoch")))
+    return f"{counted(answered, 'answered trial')}: {size}, {' and '.join(asked.regimes)}"
+
+
+def _commit(run: Run) -> str:
+    provenance = run.header.fingerprint.provenance
+    changed = " and uncommitted changes" if provenance.get("dirty") else ""
+    return f"{str(provenance.get('commit') or '-')[:10]}{changed}"
+
+
+def _begun(run: Run) -> str:
+    first = min((trial.started for trial in run.trials), default=None)
+    return "-" if first is None else f"{first[:16].replace('T', ' ')} UTC"
 
 
 def _pair_sections(comparison: Comparison, head: Run, against: Compared) -> list[Section]:
@@ -174,10 +193,13 @@ def _judged(run: Run, judgements: Mapping[Series, Judgement]) -> Section:
 
 
 def _about(run: Run) -> Section:
-    rows = [
-        (f"{part}.{name}", str(value)) for part, values in run.header.fingerprint.to_dict().items() for name, value in _flat(values)
-    ]
+    fingerprint = run.header.fingerprint.to_dict()
+    rows = [(f"{part}.{name}", _told(value)) for part, values in fingerprint.items() for name, value in _flat(values)]
     return Section("What was measured with what", (Grid(("fingerprint", "value"), tuple(rows), texts=(0, 1)),))
+
+
+def _told(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _flat(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evals.report.plot import INK, LINE, MUTED, PAPER, WIDTH
+from evals.report.plot import INK, LINE, MUTED, PAPER, WIDTH, layer
 
 Values = list[dict[str, Any]]
 
@@ -86,7 +87,7 @@ def rows_spec(rows: Sequence[Row], axis: Axis) -> dict[str, Any]:
     centres = [top + _heading(row) + _BAND[row.style] / 2 for row, top in zip(rows, tops, strict=True)]
     placed = list(zip(rows, tops, centres, strict=True))
     layers = [
-        *_reference(axis, height),
+        *_reference(placed, axis),
         _layer("rule", [{"x": axis.low, "x2": axis.high, "y": centre} for _, _, centre in placed], axis, color=LINE),
         *_bars(placed, axis),
         *_dots(placed, axis),
@@ -132,8 +133,22 @@ def _tops(rows: Sequence[Row]) -> tuple[list[float], float]:
 
 def _heading(row: Row) -> int:
     """The height of label and value, which stand below each other where one line is too short."""
-    label = len(row.label) * (_CHARACTER if row.faint else _BOLD_CHARACTER)
-    return _LINE if label + len(row.shown) * _CHARACTER < WIDTH - _DOT else 2 * _LINE
+    label = _pixels(row.label, bold=not row.faint)
+    return _LINE if label + _pixels(row.shown) < WIDTH - _DOT else 2 * _LINE
+
+
+def _pixels(text: str, *, bold: bool = False) -> float:
+    """About how wide a text is, at most."""
+    characters = sum(2 if unicodedata.east_asian_width(one) in "WF" or one in "MW@" else 1 for one in text)
+    return characters * (_BOLD_CHARACTER if bold else _CHARACTER)
+
+
+def _fitting(label: str) -> str:
+    """The label, or as much of it as fits into the width."""
+    if _pixels(label, bold=True) <= WIDTH:
+        return label
+    kept = next(end for end in range(len(label), 0, -1) if _pixels(label[:end], bold=True) <= WIDTH - _BOLD_CHARACTER)
+    return f"{label[:kept]}…"
 
 
 def _layer(kind: str, values: Values, axis: Axis, **mark: Any) -> dict[str, Any]:
@@ -142,7 +157,7 @@ def _layer(kind: str, values: Values, axis: Axis, **mark: Any) -> dict[str, Any]
     encoding |= {end: {"field": end} for end in ("x2", "y2") if end in first}
     if "colour" in first:
         encoding["color"] = {"field": "colour", "scale": None}
-    return {"data": {"values": values}, "mark": {"type": kind, **mark}, "encoding": encoding}
+    return layer(values, {"type": kind, **mark}, encoding)
 
 
 _Y = {"field": "y", "type": "quantitative", "scale": None, "axis": None}
@@ -154,10 +169,15 @@ def _x(axis: Axis) -> dict[str, Any]:
     return {"field": "x", "type": "quantitative", "scale": scale, "axis": shown}
 
 
-def _reference(axis: Axis, height: float) -> list[dict[str, Any]]:
+def _reference(placed: _Placed, axis: Axis) -> list[dict[str, Any]]:
+    """The reference as a line through the marks, which strikes no text out."""
     if axis.reference is None:
         return []
-    return [_layer("rule", [{"x": axis.reference, "y": 0, "y2": height}], axis, color=MUTED, strokeDash=[3, 3])]
+    half = {style: band / 2 + 2 for style, band in _BAND.items()}
+    lines: Values = [
+        {"x": axis.reference, "y": centre - half[row.style], "y2": centre + half[row.style]} for row, _, centre in placed
+    ]
+    return [_layer("rule", lines, axis, color=MUTED, strokeWidth=1.5)]
 
 
 def _bars(placed: _Placed, axis: Axis) -> list[dict[str, Any]]:
@@ -216,15 +236,15 @@ def _without_colour(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _labels(placed: _Placed) -> list[dict[str, Any]]:
-    def layer(texts: Values, x: float, align: str, color: str, weight: str) -> dict[str, Any]:
-        mark = {"type": "text", "align": align, "baseline": "top", "color": color, "fontWeight": weight, "limit": WIDTH}
-        return {"data": {"values": texts}, "mark": mark, "encoding": {"x": {"value": x}, "y": _Y, "text": {"field": "text"}}}
+    def texts(values: Values, x: float, align: str, color: str, weight: str) -> dict[str, Any]:
+        mark = {"type": "text", "align": align, "baseline": "top", "color": color, "fontWeight": weight}
+        return layer(values, mark, {"x": {"value": x}, "y": _Y, "text": {"field": "text"}})
 
-    names = [{"y": top, "text": row.label} for row, top, _ in placed if not row.faint]
-    fainter = [{"y": top, "text": row.label} for row, top, _ in placed if row.faint]
+    names: Values = [{"y": top, "text": _fitting(row.label)} for row, top, _ in placed if not row.faint]
+    fainter: Values = [{"y": top, "text": _fitting(row.label)} for row, top, _ in placed if row.faint]
     values = [{"y": top + _heading(row) - _LINE, "text": row.shown} for row, top, _ in placed]
     return [
-        layer(names, 0, "left", INK, "bold"),
-        layer(fainter, 0, "left", MUTED, "normal"),
-        layer(values, WIDTH, "right", INK, "normal"),
+        texts(names, 0, "left", INK, "bold"),
+        texts(fainter, 0, "left", MUTED, "normal"),
+        texts(values, WIDTH, "right", INK, "normal"),
     ]

@@ -20,20 +20,28 @@ from evals.run import Run
 from evals.schedule import Arm
 from evals.trials import AttemptRecord, Fault, Trial
 
-LONGEST = (20_000, 4_000, 800, 160)
-"""The longest texts, in characters, that are shown whole; the next shorter one holds where a page would be too large."""
+LONGEST = (20_000, 4_000, 800, 160, 32, 0)
+"""How much of a text is kept at most, in characters; of one that broke, half of it on either side. The first of these with which
+the trials do not take too much of the page holds for all texts.
+"""
 
 MOST_BYTES = 6 * 2**20
 """The most that the trials take of a page."""
 
+_LONGEST_NAME = 200
+
 
 def packed(runs: Mapping[Arm, Run]) -> str:
     """The trials of the runs, as JSON that is compressed by gzip and written in Base64."""
-    for longest in LONGEST:
-        content = _packed(runs, longest)
-        if len(content) <= MOST_BYTES:
-            break
-    return content
+    longest = LONGEST[0]
+    while True:
+        content, texts = _packed(runs, longest)
+        if len(content) <= MOST_BYTES or longest == LONGEST[-1]:
+            return content
+        # What did not fit tells how well such texts can be compressed.
+        room = sum(map(len, texts)) * MOST_BYTES / len(content)
+        shorter = [length for length in LONGEST if length < longest]
+        longest = next((length for length in shorter if sum(min(length, len(text)) for text in texts) <= room), LONGEST[-1])
 
 
 def outcome_words(trial: Trial) -> str:
@@ -41,13 +49,14 @@ def outcome_words(trial: Trial) -> str:
     return "fault" if trial.fault is not None else trial.last.outcome.rung
 
 
-def _packed(runs: Mapping[Arm, Run], longest: int) -> str:
+def _packed(runs: Mapping[Arm, Run], longest: int) -> tuple[str, list[str]]:
+    """The content, and the texts as they are in it."""
     texts = _Texts(longest)
     sides = {side: [_trial(run, trial, side, texts) for trial in run.trials] for side, run in runs.items()}
     content = {"trials": [trial for trials in sides.values() for trial in trials], "texts": texts.kept}
-    encoded = json.dumps(content, separators=(",", ":")).encode()
+    encoded = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
     # Without the time of day the same run makes the same page.
-    return base64.b64encode(gzip.compress(encoded, 6, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(encoded, 6, mtime=0)).decode(), texts.kept
 
 
 @dataclass(slots=True)
@@ -60,11 +69,7 @@ class _Texts:
 
     def place(self, text: str) -> int:
         """Where the text, as far as it is kept, stands in the list."""
-        cut = shortened(text, self.longest)
-        if cut not in self._places:
-            self._places[cut] = len(self.kept)
-            self.kept.append(cut)
-        return self._places[cut]
+        return self._kept(shortened(text, self.longest))
 
     def around(self, text: str, broken: Break | None) -> list[int]:
         """The answer in one piece, or in three: what stands before its break, what broke, and what follows."""
@@ -91,16 +96,21 @@ def shortened(text: str, longest: int, *, end: bool = False) -> str:
     if left_out <= 0:
         return text
     note = f"[... {left_out:,} characters are left out here; the saved run has them ...]"
-    return f"{note}\n{text[-longest:]}" if end else f"{text[:longest]}\n{note}"
+    return f"{note}\n{text[left_out:]}" if end else f"{text[:longest]}\n{note}"
+
+
+def _name(text: str) -> str:
+    """A name, or as much of it as a table has room for."""
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
 
 def _trial(run: Run, trial: Trial, side: Arm, texts: _Texts) -> dict[str, Any]:
     answered = trial.fault is None
     return {
         "side": side,
-        "stack": trial.stack,
+        "stack": _name(trial.stack),
         "regime": trial.regime,
-        "task": trial.task,
+        "task": _name(trial.task),
         "epoch": trial.epoch,
         "seed": trial.seed,
         "started": trial.started,

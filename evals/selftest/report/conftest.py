@@ -33,9 +33,9 @@ class Visit:
         return self.page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window. Playwright keeps an event loop running, in which no other test could run one."""
     found = installed_chromium()
     if found is None:
         pytest.fail(f"{MISSING}, or leave these tests out: -k 'not browser'", pytrace=False)
