@@ -156,7 +156,7 @@ def test_a_report_of_two_runs_has_their_verdict(here: Path, capsys: pytest.Captu
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] == verdict
     assert report.startswith(f"### {markdown_text(told['verdict'] + ': ' + told['sentence'])}\n")
-    assert "compared with: run-1" in report
+    assert f"- run: run-1, then run-{head}\n" in report
 
 
 def test_a_report_against_the_baseline_or_the_other_arm(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,7 +106,7 @@ def test_many_values_go_on_where_few_end(seed: int, shift: float) -> None:
     exact, near = estimate_ratio(values, 0.025), estimate_ratio([*values, exact_middle(values)], 0.025)
     assert near.value == pytest.approx(exact.value, abs=0.001)
     assert (near.low, near.high) == pytest.approx((exact.low, exact.high), abs=0.002)
-    assert signed_rank_p([*values, -1e-6]) == pytest.approx(signed_rank_p(values), abs=0.005)
+    assert signed_rank_p([*values, -1e-6]) == pytest.approx(signed_rank_p(values), abs=0.01)
 
 
 def exact_middle(values: list[float]) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.stacks import ABLATION_STACKS
 from evals.limits import LIMITS_FILE, load_limits
 from evals.report.page import page
 from evals.report.report import judged_report
@@ -70,6 +72,13 @@ def test_the_page_fits_its_width(any_visit: Visit, report: Path) -> None:
     assert shown.evaluate("document.documentElement.scrollWidth - window.innerWidth") == 0
 
 
+@pytest.mark.parametrize("width", [360])
+def test_long_names_fit_a_phone(any_visit: Visit, tmp_path: Path) -> None:
+    """Names of stacks that are wider than the screen make neither filters nor plots stand out of the page."""
+    shown = any_visit.open(written(tmp_path / "report.html", sample_run(tasks=2, epochs=1, stacks=ABLATION_STACKS)))
+    assert shown.evaluate("document.documentElement.scrollWidth - window.innerWidth") == 0
+
+
 def test_plots_are_as_wide_as_they_are_shown(any_visit: Visit, report: Path) -> None:
     """No plot is shrunk by more than a tenth, so that its text can be read on a phone, and every one is seen."""
     shown = any_visit.open(report)
@@ -126,6 +135,29 @@ def test_a_retry_is_told(visit: Visit, report: Path) -> None:
     assert HEAD.messages[corrected.last.messages[-1]].content in detail.locator("pre").all_text_contents()
 
 
+def test_valid_answers_that_do_not_count_are_told_apart(visit: Visit, report: Path) -> None:
+    """Valid code that does not parse and valid code in another language are two filters, each with its own cause."""
+    shown = visit.open(report)
+    valid = [trial.last.outcome for run in (HEAD, BASE) for trial in run.trials if trial.fault is None]
+    for option, causes in (("does not parse", {"syntax"}), ("in another language", {"other"})):
+        label = next(text for text in shown.locator("#filter-outcome option").all_text_contents() if option in text)
+        shown.get_by_label("outcome", exact=True).select_option(label)
+        expected = sum(outcome.rung == "schema-valid" and outcome.cause in causes for outcome in valid)
+        assert expected > 0
+        assert shown.locator("#number").text_content() == f"{expected} of 288 trials"
+
+
+def test_names_that_are_white_space_can_be_filtered(visit: Visit, tmp_path: Path) -> None:
+    """A task whose name begins, ends and goes on with spaces is found by its filter."""
+    run = sample_run(tasks=2, epochs=1)
+    odd = {run.settings.tasks[0]: " a  b ", run.settings.tasks[1]: "a b"}
+    trials = tuple(replace(trial, task=odd[trial.task]) for trial in run.trials)
+    header = replace(run.header, settings=replace(run.settings, tasks=tuple(odd.values())))
+    shown = visit.open(written(tmp_path / "report.html", replace(run, header=header, trials=trials)))
+    shown.get_by_label("task", exact=True).select_option(index=1)
+    assert shown.locator("#number").text_content() == "2 of 4 trials"
+
+
 @pytest.mark.parametrize("title", ["stack", "prefix cache", "task", "cause", "run"])
 def test_every_filter_leaves_what_it_names(visit: Visit, report: Path, title: str) -> None:
     """A filter leaves the trials of the value chosen, as many as both runs have, and says how many."""
@@ -170,11 +202,30 @@ def test_sorting_goes_both_ways(visit: Visit, report: Path) -> None:
         assert cells == [*(f"{1000 * value:.{1 if value < 0.09995 else 0}f} ms" for value in values), "-", "-"]
 
 
+def test_an_open_trial_stays_open_when_sorted(visit: Visit, report: Path) -> None:
+    """Sorting moves an open trial with what is open of it."""
+    shown = visit.open(report)
+    shown.get_by_label("run", exact=True).select_option("HEAD")
+    shown.locator("#rows button.open").nth(3).click()
+    told = shown.locator("#rows tr.detail").text_content()
+    shown.get_by_role("button", name="latency", exact=True).click()
+    assert shown.locator("#rows tr.detail").all_text_contents() == [told]
+
+
+def test_only_what_scrolls_is_a_stop(visit: Visit, report: Path) -> None:
+    """A table that is not wider than its place is no stop of the tabulator."""
+    shown = visit.open(report)
+    stops = shown.evaluate(
+        "[...document.querySelectorAll('.scroll[tabindex]')].filter(one => one.scrollWidth <= one.clientWidth).length"
+    )
+    assert stops == 0
+
+
 def test_the_keyboard_is_enough(visit: Visit, report: Path) -> None:
-    """The first stop of the tabulator skips to the finding; a trial opens and closes by Enter, and says which it is."""
+    """The first stop of the tabulator skips to the trials; a trial opens and closes by Enter, and says which it is."""
     shown = visit.open(report)
     shown.keyboard.press("Tab")
-    assert shown.evaluate("document.activeElement.textContent") == "Skip to the finding"
+    assert shown.evaluate("document.activeElement.textContent") == "Skip to the trials"
     button = shown.locator("#rows button.open").first
     button.focus()
     for expected in ("true", "false"):
@@ -193,11 +244,16 @@ def test_every_stop_of_the_tabulator_is_seen(visit: Visit, report: Path) -> None
 
 
 def test_more_trials_are_shown_on_demand(visit: Visit, report: Path) -> None:
-    """Two hundred rows are drawn at once, and the rest by a button that goes when nothing is left."""
+    """Two hundred rows are drawn at once, and the rest by a button that goes when nothing is left; what was open stays so, and the
+    focus goes to the first new trial.
+    """
     shown = visit.open(report)
     assert shown.locator("#rows tr").count() == 200
+    shown.locator("#rows button.open").first.click()
     shown.get_by_role("button", name="Show more").click()
-    assert shown.locator("#rows tr").count() == len(HEAD.trials) + len(BASE.trials)
+    assert shown.locator("#rows tr.detail").count() == 1
+    assert shown.locator("#rows tr:not(.detail)").count() == len(HEAD.trials) + len(BASE.trials)
+    assert shown.evaluate("[...document.querySelectorAll('#rows button.open')].indexOf(document.activeElement)") == 200
     assert not shown.get_by_role("button", name="Show more").is_visible()
 
 

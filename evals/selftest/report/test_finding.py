@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from agent.stacks import GROWTH_STACKS, PREFIX_STACKS
 from evals.ablation import effects
+from evals.changes import median_times
 from evals.figures import share_change, share_gains
 from evals.gate import GateVerdict, Verdict
 from evals.ladder import Outcome
 from evals.paired import holm
 from evals.prefix_cache import contract_places, place_sentence
-from evals.ratios import no_change_p
+from evals.ratios import RatioEstimate, estimate_ratio, log_ratios, no_change_p
 from evals.report.finding import Finding, finding_of, limits_of_the_finding
 from evals.run import Run
 from evals.schedule import REGIMES, Series
@@ -59,38 +60,46 @@ ONE_BETTER = two_stacks(same(FENCED), same(FENCED) | {"a": VALID})
 @example(WORSE)
 @example(EQUAL)
 @example(ONE_BETTER)
-def test_the_words_follow_from_the_interval(run: Run) -> None:
-    """FINDING with more or fewer exactly where the interval of the change lies above or below zero and so does the exact test;
-    else nothing is claimed.
-    """
+def test_the_words_follow_from_the_numbers(run: Run) -> None:
+    """A difference is claimed where its interval and its test show it, corrected for both tests, and FINDING where one is."""
     before, now = (run.of_series(Series(stack, "warm")) for stack in ("naive", "optimized"))
     change = share_change(before, now, Goal("schema-valid"))
     assert change is not None
-    low, high = change.low, change.high
-    tested = no_change_p([float(gain) for gain in share_gains(before, now, Goal("schema-valid"))]) <= 0.05
-    more, fewer = tested and low is not None and low > 0, tested and high is not None and high < 0
+    times = log_ratios(*(median_times(run, Series(stack, "warm"), run.settings.tasks, "ttft") for stack in ("naive", "optimized")))
+    ps = [no_change_p([float(gain) for gain in share_gains(before, now, Goal("schema-valid"))])]
+    ps += [no_change_p(times)] if times else []
+    tested = [adjusted <= 0.05 for adjusted in holm(ps)]
+    more, fewer = tested[0] and (change.low or 0) > 0, tested[0] and (change.high or 0) < 0
+    ratio = estimate_ratio(times, 0.025) if times else None
+    later, sooner = (ratio is not None and tested[1] and held for held in _beside_one(ratio))
     found = finding_of(run)
-    assert found.word == ("FINDING" if more or fewer else "NOT SHOWN")
+    assert found.word == ("FINDING" if more or fewer or later or sooner else "NOT SHOWN")
     claimed = "gives more" if more else "gives fewer" if fewer else "is not shown to differ in"
     assert found.sentence.startswith(f"optimized {claimed} valid answers ")
-    assert f" naive: {100 * change.value:+.1f}" in found.sentence
+    assert f" naive, {100 * change.value:+.1f}" in found.sentence
+    assert ("first token comes later" in found.sentence, "first token comes sooner" in found.sentence) == (later, sooner)
+
+
+def _beside_one(ratio: RatioEstimate | None) -> tuple[bool, bool]:
+    return (False, False) if ratio is None else (ratio.low > 1, ratio.high < 1)
 
 
 @pytest.mark.parametrize(
     ("run", "word", "said"),
     [
-        (BETTER, "FINDING", "optimized gives more valid answers than naive: +100.0 ["),
-        (WORSE, "FINDING", "optimized gives fewer valid answers than naive: -100.0 ["),
-        (EQUAL, "NOT SHOWN", "optimized is not shown to differ in valid answers from naive: +0.0 ["),
-        (ONE_BETTER, "NOT SHOWN", "optimized is not shown to differ in valid answers from naive: +8.3 ["),
+        (BETTER, "FINDING", "optimized gives more valid answers than naive, +100.0 ["),
+        (WORSE, "FINDING", "optimized gives fewer valid answers than naive, -100.0 ["),
+        (EQUAL, "NOT SHOWN", "optimized is not shown to differ in valid answers from naive, +0.0 ["),
+        (ONE_BETTER, "NOT SHOWN", "optimized is not shown to differ in valid answers from naive, +8.3 ["),
     ],
 )
 def test_what_is_said_of_known_changes(run: Run, word: str, said: str) -> None:
-    """The change in points, its direction in words, over how many tasks, in which regime and what TTFT did."""
+    """The change in points, its direction in words, what TTFT did, over how many tasks and in which regime."""
     found = finding_of(run)
     assert found.word == word
     assert found.sentence.startswith(said)
-    assert "] points over 12 tasks, warm, exact p " in found.sentence
+    assert ", and its TTFT is not shown to differ, x1.00 [" in found.sentence
+    assert found.sentence.endswith("; over 12 tasks, warm, corrected for 2 tests")
 
 
 @settings(max_examples=50)
@@ -124,13 +133,23 @@ def test_one_stack_is_told_alone() -> None:
 def test_stacks_without_a_common_task_are_not_compared() -> None:
     """Without a task that both answered there is nothing to say, and that is said."""
     found = finding_of(two_stacks({"a": VALID}, {"b": VALID}))
-    assert found == Finding("NOT SHOWN", "naive and optimized have no task in common that both answered")
+    assert found == Finding("NOT SHOWN", "no stack has a task in common with naive that both answered")
 
 
-def test_of_several_stacks_the_last_is_told_against_the_first() -> None:
-    """Stacks that have no ingredient in common are compared end to end."""
+def test_of_several_stacks_each_is_told_against_the_first() -> None:
+    """Stacks that have no ingredient in common are each compared with the first one, corrected for all tests."""
     run = run_of(*(answered(VALID, task=task, stack=stack) for stack in ("one", "two", "three") for task in "ab"))
-    assert finding_of(run).sentence.startswith("three is not shown to differ in valid answers from one: ")
+    said = finding_of(run).sentence
+    assert said.startswith("two is not shown to differ in valid answers from one, ")
+    assert "; three is not shown to differ in valid answers from one, " in said
+    assert said.endswith("; over 2 tasks, warm, corrected for 4 tests")
+
+
+def test_one_ingredient_among_several_stacks_hides_no_comparison() -> None:
+    """Of three stacks of which two differ in one ingredient, each is told against the first."""
+    said = finding_of(sample_run(stacks=("naive", "optimized", "naive-with-memory"), tasks=4, epochs=1)).sentence
+    assert said.startswith("optimized ")
+    assert "; naive-with-memory " in said
 
 
 def test_an_ablation_names_the_ingredients_that_were_shown() -> None:
@@ -145,7 +164,7 @@ def test_an_ablation_names_the_ingredients_that_were_shown() -> None:
     assert {effect.factor.name for effect in there if f"{effect.factor.name} " in found.sentence} == {
         effect.factor.name for effect in shown
     }
-    assert f"over 24 tasks, corrected for {len(there)} ingredients; {len(there) - len(shown)} other" in found.sentence
+    assert f"over 24 tasks, warm, corrected for {len(there)} ingredients; {len(there) - len(shown)} other" in found.sentence
 
 
 def test_an_interval_alone_is_no_finding() -> None:
@@ -154,21 +173,22 @@ def test_an_interval_alone_is_no_finding() -> None:
     run = two_stacks(dict.fromkeys(tasks, FENCED), dict.fromkeys(tasks, FENCED) | dict.fromkeys(tasks[:5], VALID))
     found = finding_of(run)
     assert found.word == "NOT SHOWN"
-    assert "+7.8 [+1.1, +14.6] points over 64 tasks, warm, exact p = 0.062" in found.sentence
+    assert "naive, +7.8 [+1.1, +14.6] points (exact p = 0.062)" in found.sentence
 
 
 def test_an_ablation_that_shows_nothing_says_so() -> None:
     """Where no interval excludes zero no ingredient is named."""
     run = sample_run(stacks=FACTORIAL, tasks=2, epochs=1)
     assert finding_of(run) == Finding(
-        "NOT SHOWN", f"none of {len(effects(run, 'warm'))} ingredients is shown to change the share of valid answers, over 2 tasks"
+        "NOT SHOWN",
+        f"none of {len(effects(run, 'warm'))} ingredients is shown to change the share of valid answers, over 2 tasks, warm",
     )
 
 
 def test_one_ingredient_is_named_that_was_not_shown() -> None:
     """Where a single ingredient was changed it is the one that was not shown."""
     run = sample_run(stacks=FACTORIAL[:2], tasks=2, epochs=1)
-    assert finding_of(run) == Finding("NOT SHOWN", "contract: not shown to change the share of valid answers, over 2 tasks")
+    assert finding_of(run) == Finding("NOT SHOWN", "contract: not shown to change the share of valid answers, over 2 tasks, warm")
 
 
 def of_study(run: Run, study: str) -> Run:
@@ -185,8 +205,8 @@ def test_the_study_of_growth_is_told_by_its_break_even() -> None:
     """What grows is told for both regimes, as far as it was measured."""
     found = finding_of(growth(3))
     assert found.word == "FINDING"
-    assert found.sentence.startswith("optimized against naive as the history grows: warm: fewer prompt tokens ")
-    assert "; cold: fewer prompt tokens " in found.sentence
+    assert found.sentence.startswith("optimized against naive as the history grows: warm, fewer prompt tokens: ")
+    assert "; cold, fewer prompt tokens: " in found.sentence
 
 
 def test_growth_that_cannot_be_told_is_not_shown() -> None:
@@ -240,19 +260,46 @@ def _waits(trial: Trial, seconds: float) -> Trial:
 @pytest.mark.parametrize(("tasks", "few"), [(1, "1 task is few"), (19, "19 tasks are few"), (20, "")])
 def test_few_tasks_are_said_to_be_few(tasks: int, few: str) -> None:
     """Fewer than twenty tasks are said to be few, with what has more."""
-    said = [limit for limit in limits_of_the_finding(sample_run(tasks=tasks, epochs=1)) if "few" in limit]
-    assert said == ([f"{few}: differences that matter may not show. --suite full has 64."] if few else [])
+    run = sample_run(tasks=tasks, epochs=1)
+    said = [limit for limit in limits_of_the_finding(run) if "few" in limit]
+    assert said == ([f"{few}: differences that matter may not show."] if few else [])
+    smoke = replace(run, header=replace(run.header, settings=replace(run.settings, suite="smoke")))
+    assert any("--suite full has 64" in limit for limit in limits_of_the_finding(smoke)) == bool(few)
 
 
 @settings(max_examples=40)
 @given(any_runs())
 @example(sample_run(tasks=2, epochs=1, stacks=FACTORIAL))
-@example(sample_run(tasks=2, epochs=1, stacks=FACTORIAL[:2]))
 def test_what_no_run_says(run: Run) -> None:
-    """That no code was executed is said of every run; that two stacks do not tell which ingredient it was, of two stacks alone."""
-    said = " ".join(limits_of_the_finding(run))
-    assert "nothing is executed" in said
-    assert ("do not tell which one did it" in said) == (len(run.settings.stacks) == 2)
+    """That no code was executed is said of every run, judged or not."""
+    for verdict in (None, Verdict("PASS", "")):
+        assert any("nothing is executed" in limit for limit in limits_of_the_finding(run, verdict))
+
+
+@pytest.mark.parametrize(
+    ("stacks", "said"),
+    [
+        (("naive", "optimized"), "differ in several ingredients"),
+        (("naive", "naive-with-contract"), ""),
+        (FACTORIAL, "The 3 intervals are not corrected for their number"),
+        (("naive",), ""),
+    ],
+)
+def test_which_ingredient_is_not_told(stacks: tuple[str, ...], said: str) -> None:
+    """Of two stacks that differ in several ingredients it is said that these are not told apart; of a verdict no such thing."""
+    run = sample_run(tasks=2, epochs=1, stacks=stacks)
+    about = [limit for limit in limits_of_the_finding(run) if "ingredient" in limit or "intervals" in limit]
+    assert len(about) == bool(said)
+    assert said in "".join(about)
+    assert not [limit for limit in limits_of_the_finding(run, Verdict("PASS", "")) if "ingredient" in limit]
+
+
+def test_a_run_that_stopped_early_says_so() -> None:
+    """A run that was stopped when its verdict was settled says that its intervals do not allow for it."""
+    run = run_of(*(answered(VALID, task=task) for task in TASKS), stopped=5)
+    measured = set(run.measured_tasks)
+    stopped = replace(run, trials=tuple(trial for trial in run.trials if trial.task in measured))
+    assert "It stopped after 5 of 12 tasks" in " ".join(limits_of_the_finding(stopped))
 
 
 def test_the_disclaimer_of_the_target_comes_first() -> None:

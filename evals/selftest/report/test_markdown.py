@@ -140,6 +140,6 @@ def test_pictures_are_a_column_of_their_own(rows: int, with_pictures: bool) -> N
     if not bars:
         assert made == table
         return
-    assert made.columns == ("a", "", "b", "c")
+    assert made.columns == ("a", "picture", "b", "c")
     assert made.rows == tuple((f"a{row}", f"p{row}", f"b{row}", f"c{row}") for row in range(rows))
     assert (set(made.texts), set(made.pictures)) == ({0, 1, 3}, {1})

@@ -176,8 +176,8 @@ def test_finding() -> None:
     told = ", ".join(f"{name} {whole_points(*change)}" for name, change in shown.items())
     assert 0 < len(shown) < len(changes) - 1
     assert ablation(whole=True)[1].finding == (
-        f"FINDING changes the share of valid answers, in points: {told}, over 12 tasks, corrected for {len(changes)} ingredients;"
-        f" {len(changes) - len(shown)} others are not shown to"
+        f"FINDING changes the share of valid answers, in points: {told}, over 12 tasks, warm,"
+        f" corrected for {len(changes)} ingredients; {len(changes) - len(shown)} others are not shown to"
     )
 
 

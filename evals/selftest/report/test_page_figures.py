@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -156,7 +157,8 @@ def test_number_of_trials(report: tuple[dict[str, Any], Page, str]) -> None:
 def test_fingerprint(report: tuple[dict[str, Any], Page, str]) -> None:
     """The page lists the whole fingerprint."""
     _, *rows = report[1].sections["What was measured with what"].table("fingerprint")
-    assert rows == [(name, str(value)) for name, value in flat(report[0]["fingerprint"])]
+    told = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in flat(report[0]["fingerprint"])]
+    assert rows == told
 
 
 def flat(values: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:

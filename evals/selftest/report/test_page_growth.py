@@ -55,8 +55,9 @@ def test_curves(axis: str, quantity: str) -> None:
         family, size, grown = stack.split("-")
         values = recount.values_of(recount.answered(growth()[0], stack, "warm"), value)
         if grown == axis and values:
-            expected.append((family, f"{int(size):,}", show(float(np.median(values)))))
+            trials = len(recount.answered(growth()[0], stack, "warm"))
+            expected.append((family, f"{int(size):,}", show(float(np.median(values))), f"{trials:,}"))
     figure = growth()[1].sections["What grows, warm prefix cache"].figures[f"{quantity} by {axis}"]
-    assert figure.table == [("stack", axis, quantity), *expected]
-    told = "; ".join(f"{family} at {size} {shown}" for family, size, shown in expected)
+    assert figure.table == [("stack", axis, quantity, "trials"), *expected]
+    told = "; ".join(f"{family} at {size} {shown}" for family, size, shown, _ in expected)
     assert figure.alternative.startswith(f"{figure.title}: {told}. ")

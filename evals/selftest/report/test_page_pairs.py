@@ -83,7 +83,7 @@ def test_sentences_on_slopes(pair: Pair, title: str) -> None:
     better, worse = (more, less) if slope.more_is_better else (less, more)
     told = (
         f"{slope.named} {slope.show(before)} in BASE, {slope.show(now)} in HEAD; of {len(found)} tasks"
-        f" {better} better, {worse} worse, {len(found) - more - less} the same."
+        f" {better} better, {worse} worse, {len(found) - more - less} the same: the line across."
     )
     assert pair.plots[f"{title}, task by task"].note.startswith(told)
 

@@ -150,7 +150,7 @@ def test_a_session_tells_its_own_verdict(tmp_path: Path, two_arms: bool) -> None
     assert write_session_report(file, arms_of(HEAD, BASE if two_arms else None), gate, Limits()) == f"report: {file}"
     content = file.read_text(encoding="utf-8")
     assert content.startswith("### FAIL: as the session said\n")
-    assert "- compared with: run-2\n" in content
+    assert "- run: run-2, then run-1\n" in content
 
 
 def test_a_report_that_fails_is_told_and_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,7 +177,7 @@ def with_long_answers(answers: int, length: int) -> Run:
 def test_texts_are_cut_until_the_trials_fit(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
     """The longest of the lengths is taken with which they are not too large, to the byte, and every text is cut to it."""
     run = with_long_answers(20, 20_000)
-    sizes = [len(trial_data._packed({"head": run}, longest)) for longest in LONGEST]
+    sizes = [len(trial_data._packed({"head": run}, longest)[0]) for longest in LONGEST]
     assert sizes == sorted(set(sizes), reverse=True)
     monkeypatch.setattr(trial_data, "MOST_BYTES", sizes[place - 1])
     assert len(packed({"head": run})) == sizes[place - 1]
@@ -194,7 +194,7 @@ def test_a_page_has_all_trials_even_where_they_do_not_fit(monkeypatch: pytest.Mo
     run = with_long_answers(3, 1_000)
     shown = unpacked(packed({"head": run}))
     assert keys(shown["trials"]) == [trial.key for trial in run.trials]
-    assert "840 characters are left out here" in shown["texts"][0]
+    assert "1,000 characters are left out here" in shown["texts"][0]
 
 
 def test_short_texts_are_never_cut() -> None:
