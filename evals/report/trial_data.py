@@ -20,9 +20,9 @@ from evals.run import Run
 from evals.schedule import Arm
 from evals.trials import AttemptRecord, Fault, Trial
 
-LONGEST = (20_000, 4_000, 800, 160, 32, 0)
-"""How much of a text is kept at most, in characters; of one that broke, half of it on either side. The first of these with which
-the trials do not take too much of the page holds for all texts.
+LONGEST = ((20_000, 20_000), (4_000, 4_000), (800, 800), (160, 160), (160, 0), (32, 0), (0, 0))
+"""How much is kept at most, in characters: of an answer or a reason (of an answer that broke, half of it on either side), and of
+every other text. The first of these with which the trials do not take too much of the page holds for all of them.
 """
 
 MOST_BYTES = 6 * 2**20
@@ -33,15 +33,16 @@ _LONGEST_NAME = 200
 
 def packed(runs: Mapping[Arm, Run]) -> str:
     """The trials of the runs, as JSON that is compressed by gzip and written in Base64."""
-    longest = LONGEST[0]
+    levels = list(LONGEST)
     while True:
-        content, texts = _packed(runs, longest)
-        if len(content) <= MOST_BYTES or longest == LONGEST[-1]:
+        texts = _Texts(*levels.pop(0))
+        content = _packed(runs, texts)
+        if len(content) <= MOST_BYTES or not levels:
             return content
         # What did not fit tells how well such texts can be compressed.
-        room = sum(map(len, texts)) * MOST_BYTES / len(content)
-        shorter = [length for length in LONGEST if length < longest]
-        longest = next((length for length in shorter if sum(min(length, len(text)) for text in texts) <= room), LONGEST[-1])
+        room = texts.size(texts.longest, texts.others) * MOST_BYTES / len(content)
+        while len(levels) > 1 and texts.size(*levels[0]) > room:
+            levels.pop(0)
 
 
 def outcome_words(trial: Trial) -> str:
@@ -49,32 +50,40 @@ def outcome_words(trial: Trial) -> str:
     return "fault" if trial.fault is not None else trial.last.outcome.rung
 
 
-def _packed(runs: Mapping[Arm, Run], longest: int) -> tuple[str, list[str]]:
-    """The content, and the texts as they are in it."""
-    texts = _Texts(longest)
+def _packed(runs: Mapping[Arm, Run], texts: _Texts) -> str:
     sides = {side: [_trial(run, trial, side, texts) for trial in run.trials] for side, run in runs.items()}
     content = {"trials": [trial for trials in sides.values() for trial in trials], "texts": texts.kept}
     encoded = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
     # Without the time of day the same run makes the same page.
-    return base64.b64encode(gzip.compress(encoded, 6, mtime=0)).decode(), texts.kept
+    return base64.b64encode(gzip.compress(encoded, 6, mtime=0)).decode()
 
 
 @dataclass(slots=True)
 class _Texts:
-    """Every distinct text once, cut to ``longest`` characters."""
+    """Every distinct text once: answers and reasons cut to ``longest`` characters, the ``others`` to as many."""
 
     longest: int
+    others: int
     kept: list[str] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)
+    _lengths: list[tuple[int, bool]] = field(default_factory=list)
+
+    def size(self, longest: int, others: int) -> int:
+        """How many characters would be left of what is kept."""
+        return sum(min(length, longest if is_answer else others) for length, is_answer in self._lengths)
 
     def place(self, text: str) -> int:
-        """Where the text, as far as it is kept, stands in the list."""
+        """Where the text, which is no answer and no reason, stands in the list, as far as it is kept."""
+        return self._kept(shortened(text, self.others), is_answer=False)
+
+    def reason(self, text: str) -> int:
+        """The same for why something went wrong, or for an answer that did not."""
         return self._kept(shortened(text, self.longest))
 
     def around(self, text: str, broken: Break | None) -> list[int]:
         """The answer in one piece, or in three: what stands before its break, what broke, and what follows."""
         if broken is None:
-            return [self.place(text)]
+            return [self.reason(text)]
         before, marked, after = text[: broken.start], text[broken.start : broken.end], text[broken.end :]
         half = self.longest // 2
         return [
@@ -83,11 +92,12 @@ class _Texts:
             self._kept(shortened(after, half)),
         ]
 
-    def _kept(self, cut: str) -> int:
-        self._places.setdefault(cut, len(self.kept))
-        if self._places[cut] == len(self.kept):
+    def _kept(self, cut: str, *, is_answer: bool = True) -> int:
+        place = self._places.setdefault(cut, len(self.kept))
+        if place == len(self.kept):
             self.kept.append(cut)
-        return self._places[cut]
+            self._lengths.append((len(cut), is_answer))
+        return place
 
 
 def shortened(text: str, longest: int, *, end: bool = False) -> str:
@@ -138,7 +148,7 @@ def _attempt(run: Run, attempt: AttemptRecord, texts: _Texts) -> dict[str, Any]:
         "reasoning": texts.place(completion.reasoning) if completion.reasoning else None,
         "outcome": outcome.rung,
         "cause": outcome.cause or "",
-        "failure": texts.place(failure) if (failure := _failure(outcome)) else None,
+        "failure": texts.reason(failure) if (failure := _failure(outcome)) else None,
         "cache": attempt.cache,
         "prompt_tokens": completion.prompt_tokens,
         "completion_tokens": completion.completion_tokens,
@@ -161,9 +171,9 @@ def _messages(run: Run, names: Iterable[str], texts: _Texts) -> list[list[Any]]:
 def _fault(run: Run, fault: Fault, texts: _Texts) -> dict[str, Any]:
     return {
         "kind": fault.kind,
-        "message": texts.place(fault.message),
+        "message": texts.reason(fault.message),
         "seconds": fault.seconds,
         "messages": _messages(run, fault.messages, texts),
-        "text": texts.place(fault.text) if fault.text else None,
+        "text": texts.reason(fault.text) if fault.text else None,
         "attempts": [_attempt(run, attempt, texts) for attempt in fault.attempts],
     }

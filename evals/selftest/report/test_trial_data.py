@@ -153,7 +153,7 @@ def test_a_shortened_text_says_how_much_it_leaves_out(text: str, longest: int, e
 
 def test_a_long_answer_is_shown_around_its_break() -> None:
     """What stands nearest to the place where it broke is kept on both sides, the place itself is, too, and the rest is counted."""
-    half = LONGEST[0] // 2
+    half = LONGEST[0][0] // 2
     text = f"{'a' * (half + 1_500)}```{'!' * (half + 7)}"
     shown = unpacked(packed({"head": with_answer(text)}))
     before, broken, after = (shown["texts"][place] for place in shown["trials"][0]["attempts"][0]["answer"])
@@ -173,11 +173,15 @@ def with_long_answers(answers: int, length: int) -> Run:
     return run_of(*trials)
 
 
-@pytest.mark.parametrize("place", range(1, len(LONGEST)))
+LENGTHS = tuple(dict.fromkeys(longest for longest, _ in LONGEST))
+
+
+@pytest.mark.parametrize("place", range(1, len(LENGTHS)))
 def test_texts_are_cut_until_the_trials_fit(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
     """The longest of the lengths is taken with which they are not too large, to the byte, and every text is cut to it."""
     run = with_long_answers(20, 20_000)
-    sizes = [len(trial_data._packed({"head": run}, longest)[0]) for longest in LONGEST]
+    monkeypatch.setattr(trial_data, "LONGEST", tuple((longest, longest) for longest in LENGTHS))
+    sizes = [len(trial_data._packed({"head": run}, trial_data._Texts(longest, longest))) for longest in LENGTHS]
     assert sizes == sorted(set(sizes), reverse=True)
     monkeypatch.setattr(trial_data, "MOST_BYTES", sizes[place - 1])
     assert len(packed({"head": run})) == sizes[place - 1]
@@ -185,7 +189,22 @@ def test_texts_are_cut_until_the_trials_fit(monkeypatch: pytest.MonkeyPatch, pla
     content = packed({"head": run})
     assert len(content) == sizes[place]
     kept = [text.partition("\n[...")[0].rpartition("...]\n")[2] for text in unpacked(content)["texts"]]
-    assert max(map(len, kept)) <= LONGEST[place]
+    assert max(map(len, kept)) <= LENGTHS[place]
+
+
+def test_answers_stay_longer_than_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where messages take too much they go before the answers do."""
+    answers, prompts = with_long_answers(20, 150), MessageStore()
+    sent = [prompts.add([Message("user", incompressible(5_000, 100 + place))]) for place in range(20)]
+    trials = [
+        replace(trial, attempts=(replace(trial.first, messages=names),)) for trial, names in zip(answers.trials, sent, strict=True)
+    ]
+    monkeypatch.setattr(trial_data, "MOST_BYTES", 6_000)
+    content = packed({"head": replace(answers, trials=tuple(trials), messages=dict(prompts.known))})
+    texts = unpacked(content)["texts"]
+    assert len(content) <= 6_000
+    assert {incompressible(150, seed) for seed in range(20)} <= set(texts)
+    assert sum("5,000 characters are left out here" in text for text in texts) == 1
 
 
 def test_a_page_has_all_trials_even_where_they_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
