@@ -13,7 +13,7 @@ from agent.errors import RunFileError
 from evals.entries import check_entries
 from evals.pair import PARTS, Pair, refuse_unpaired
 from evals.run import Header, Run
-from evals.runfile import check, check_format, check_trial, messages_of, parse, read_bytes
+from evals.runfile import check, check_format, check_trial, messages_of, no_collection, parse, read_bytes
 from evals.schedule import Arm, TrialKey
 from evals.served import hash_of
 from evals.settings import Settings
@@ -27,7 +27,10 @@ def load_run(file: Path, part: Arm = "head") -> Run:
         RunFileError: when the file cannot be read, is too large, damaged, cut off, no strict JSON, no saved run of this suite, of
             another format, or when its parts contradict each other; with the file, the place and the reason.
     """
-    return load_pair(file).base if part == "base" else _loaded(file, _whole(file), PARTS["head"])
+    if part == "base":
+        return load_pair(file).base
+    with no_collection():
+        return _loaded(file, _whole(file), PARTS["head"])
 
 
 def load_pair(file: Path) -> Pair:
@@ -36,11 +39,12 @@ def load_pair(file: Path) -> Pair:
     Raises:
         RunFileError: as :func:`load_run`, and when it is no A/B session or its runs contradict each other.
     """
-    whole = _whole(file)
-    head = _loaded(file, whole, PARTS["head"])
-    if PARTS["base"] not in whole:
-        raise RunFileError(f"{file}: it holds one run alone, since it is no A/B session. Next: pytest evals/ -m live --ab REF")
-    pair = Pair(base=_loaded(file, whole, PARTS["base"]), head=head)
+    with no_collection():
+        whole = _whole(file)
+        head = _loaded(file, whole, PARTS["head"])
+        if PARTS["base"] not in whole:
+            raise RunFileError(f"{file}: it holds one run alone, since it is no A/B session. Next: pytest evals/ -m live --ab REF")
+        pair = Pair(base=_loaded(file, whole, PARTS["base"]), head=head)
     refuse_unpaired(file, pair)
     return pair
 
