@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.errors import AgentError
+from agent.errors import AgentError, SettingsError
 from agent.printable import printable
 from evals.command_line import parser
 from evals.limits import load_limits
@@ -121,6 +121,8 @@ def _report(options: argparse.Namespace) -> int:
     if file is not None:
         check_place(file)
     limits = load_limits(options.limits)
+    if options.base is None and options.changed:
+        raise SettingsError("--changed is about what differs between two runs. Next: name the run to compare with: RUN BASE")
     if options.base is None:
         head, base = load_run(find_file(options.name, options.storage)), None
     else:

@@ -219,14 +219,19 @@ function start({ trials, texts }) {
       ...(met.text === null ? [] : [element("pre", {}, ...text(met.text))]),
       ...(met.messages.length ? [messages(met.messages, `${met.messages.length} messages that had been sent`)] : []),
       ...attempts(met.attempts),
+      ...remembered(met),
+    ];
+  }
+
+  function remembered({ facts, retrieval }) {
+    if (facts === null) return [];
+    return [
+      element("h3", {}, `Facts from memory (looked up in ${milliseconds(retrieval)})`),
+      element("ul", {}, ...facts.map((place) => element("li", {}, ...text(place)))),
     ];
   }
 
   function detail(trial) {
-    const remembered = trial.facts === null ? [] : [
-      element("h3", {}, `Facts from memory (looked up in ${milliseconds(trial.retrieval)})`),
-      element("ul", {}, ...trial.facts.map((place) => element("li", {}, ...text(place)))),
-    ];
     const preferences = trial.preferences.length === 0 ? [] : [
       element("h3", {}, "Preferences"),
       element("ul", {}, ...trial.preferences.map((one) => element("li", {}, ...visible(one)))),
@@ -239,7 +244,7 @@ function start({ trials, texts }) {
       ...attempts(trial.attempts),
       ...untimed,
       ...preferences,
-      ...remembered,
+      ...remembered(trial),
       element("p", { class: "role" }, `begun ${trial.started}, seed ${trial.seed}`),
     );
   }

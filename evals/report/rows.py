@@ -14,7 +14,7 @@ from evals.report.plot import INK, LINE, MUTED, PAPER, WIDTH, layer
 Values = list[dict[str, Any]]
 
 _LINE = 16
-_CHARACTER, _BOLD_CHARACTER = 6.3, 7.0
+_CHARACTER, _BOLD_CHARACTER = 6.3, 7.6
 """Pixels that a character takes at most, on the average."""
 
 _GAP = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,7 +130,7 @@ def _trial(run: Run, trial: Trial, side: Arm, texts: _Texts) -> dict[str, Any]:
         "tokens": trial.total_tokens if answered else None,
         "latency": trial.latency if answered else None,
         "ttft": trial.first.completion.ttft if answered else None,
-        "facts": None if trial.facts is None else [texts.place(fact) for fact in trial.facts],
+        "facts": _facts(trial.facts, texts),
         "retrieval": trial.retrieval_seconds,
         "attempts": [_attempt(run, attempt, texts) for attempt in trial.attempts],
         "faults": [_fault(run, fault, texts) for fault in trial.faults],
@@ -164,6 +164,10 @@ def _failure(outcome: Outcome) -> str:
     return f"{outcome.failure or ''}{fished}"
 
 
+def _facts(facts: Sequence[str] | None, texts: _Texts) -> list[int] | None:
+    return None if facts is None else [texts.place(fact) for fact in facts]
+
+
 def _messages(run: Run, names: Iterable[str], texts: _Texts) -> list[list[Any]]:
     return [[run.messages[name].role, texts.place(run.messages[name].content)] for name in names]
 
@@ -173,6 +177,8 @@ def _fault(run: Run, fault: Fault, texts: _Texts) -> dict[str, Any]:
         "kind": fault.kind,
         "message": texts.reason(fault.message),
         "seconds": fault.seconds,
+        "facts": _facts(fault.facts, texts),
+        "retrieval": fault.retrieval_seconds,
         "messages": _messages(run, fault.messages, texts),
         "text": texts.reason(fault.text) if fault.text else None,
         "attempts": [_attempt(run, attempt, texts) for attempt in fault.attempts],

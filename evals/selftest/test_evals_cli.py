@@ -182,6 +182,7 @@ def test_a_report_against_the_baseline_or_the_other_arm(here: Path, capsys: pyte
         (("77", "-o", "nowhere/report.html"), "there is no folder nowhere. Next: make it, or name another"),
         (("1", "-o", "runs"), "runs, which is a folder. Next: name a file in it, runs/report.html"),
         (("1", "-o", "x" * 5000), "File name too long"),
+        (("1", "--changed", "model"), "name the run to compare with"),
     ],
 )
 def test_what_there_can_be_no_report_of(

@@ -34,6 +34,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of two runs of a few trials, with everything in it that the larger one has."""
+    runs = (sample_run(regimes=("warm", "cold"), tasks=5, epochs=1, faults=1, seed=seed, name=f"run-{seed}") for seed in (0, 1))
+    return written(tmp_path_factory.mktemp("small") / "report.html", *runs)
+
+
+@pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of 10,000 hostile trials."""
     return written(tmp_path_factory.mktemp("hostile") / "report.html", hostile_run())
@@ -89,11 +96,11 @@ def test_plots_are_as_wide_as_they_are_shown(any_visit: Visit, report: Path) -> 
     assert min(sizes) > 0.8
 
 
-def test_axe_finds_no_violation(any_visit: Visit, report: Path) -> None:
+def test_axe_finds_no_violation(any_visit: Visit, small: Path) -> None:
     """axe-core has nothing against the page, with a failing trial and all data of plots open."""
     from axe_playwright_python.sync_playwright import Axe
 
-    shown = any_visit.open(report)
+    shown = any_visit.open(small)
     open_failing(shown)
     shown.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
     found = Axe().run(shown)
@@ -263,6 +270,17 @@ def test_a_fault_is_told_as_one(visit: Visit, report: Path) -> None:
     shown.get_by_label("outcome", exact=True).select_option("fault")
     shown.locator("#rows button.open").first.click()
     assert "Infrastructure fault after 500 ms: ModelTimeoutError" in shown.locator("#rows tr.detail").all_text_contents()[0]
+
+
+def test_what_memory_gave_is_told(visit: Visit, report: Path) -> None:
+    """The facts that a look-up gave are listed with how long it took, for a trial of a stack that asks memory."""
+    shown = visit.open(report)
+    shown.get_by_label("stack", exact=True).select_option("optimized")
+    shown.locator("#rows button.open").nth(3).click()
+    asked = [trial for trial in HEAD.trials if trial.stack == "optimized"][3]
+    detail = shown.locator("#rows tr.detail")
+    assert set(asked.facts or ()) <= set(detail.locator("li").all_text_contents())
+    assert f"looked up in {1000 * (asked.retrieval_seconds or 0):.1f} ms" in str(detail.text_content())
 
 
 def test_print_is_dark_on_white(visit: Visit, report: Path) -> None:
