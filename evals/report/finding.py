@@ -70,6 +70,8 @@ def limits_of_the_finding(run: Run, verdict: Verdict | None = None) -> list[str]
         said.append(f"{tasks} task{' is' if tasks == 1 else 's are'} few: differences that matter may not show.{full}")
     if verdict is None and len(asked.arms) > 1:
         said.append("It is one arm of an A/B session: python -m evals report RUN ab shows both.")
+    if any(trial.retrieval_seconds is not None for trial in run.trials):
+        said.append("TTFT and latency leave out the look-up in memory, which is shown for itself.")
     said.append("Valid answers and code that parses are not code that works: nothing is executed.")
     if verdict is None:
         said += _limits_of_stacks(run)
@@ -136,7 +138,7 @@ class _Compared:
         said = f"{self.stack} {_MORE[sides[0]]} {first}, {interval} points (exact p {_p_text(self.p)})"
         if self.ttft is None:
             return said
-        return f"{said}, and {_LATER[sides[1]]}, {ratio_text(self.ttft)} (p {_p_text(self.ttft_p)})"
+        return f"{said}, and {_LONGER[sides[1]]}, {ratio_text(self.ttft)} (p {_p_text(self.ttft_p)})"
 
 
 _MORE = {
@@ -144,7 +146,7 @@ _MORE = {
     -1: "gives fewer valid answers than",
     0: "is not shown to differ in valid answers from",
 }
-_LATER = {1: "its first token comes later", -1: "its first token comes sooner", 0: "its TTFT is not shown to differ"}
+_LONGER = {1: "its TTFT is longer", -1: "its TTFT is shorter", 0: "its TTFT is not shown to differ"}
 
 
 def _against(run: Run, stacks: tuple[str, str], regime: Regime) -> _Compared | None:

@@ -77,7 +77,7 @@ def test_the_words_follow_from_the_numbers(run: Run) -> None:
     claimed = "gives more" if more else "gives fewer" if fewer else "is not shown to differ in"
     assert found.sentence.startswith(f"optimized {claimed} valid answers ")
     assert f" naive, {100 * change.value:+.1f}" in found.sentence
-    assert ("first token comes later" in found.sentence, "first token comes sooner" in found.sentence) == (later, sooner)
+    assert ("its TTFT is longer" in found.sentence, "its TTFT is shorter" in found.sentence) == (later, sooner)
 
 
 def _beside_one(ratio: RatioEstimate | None) -> tuple[bool, bool]:
@@ -292,6 +292,13 @@ def test_which_ingredient_is_not_told(stacks: tuple[str, ...], said: str) -> Non
     assert len(about) == bool(said)
     assert said in "".join(about)
     assert not [limit for limit in limits_of_the_finding(run, Verdict("PASS", "")) if "ingredient" in limit]
+
+
+def test_a_look_up_in_memory_is_said_to_be_apart() -> None:
+    """Where a stack asks memory it is said that neither TTFT nor latency has the look-up in it, and nowhere else."""
+    for stacks, said in ((("naive", "optimized"), 1), (("naive",), 0)):
+        limits = limits_of_the_finding(sample_run(tasks=1, epochs=1, stacks=stacks))
+        assert sum("leave out the look-up in memory" in limit for limit in limits) == said
 
 
 def test_a_run_that_stopped_early_says_so() -> None:

@@ -35,11 +35,11 @@ def test_finding(whole: Whole) -> None:
     more = {1: "gives more valid answers than", -1: "gives fewer valid answers than"}
     side = ((low > 0) - (high < 0)) * tested
     ttft_side = ((times[1] > 1) - (times[2] < 1)) * ttft_tested
-    sooner = {1: "its first token comes later", -1: "its first token comes sooner", 0: "its TTFT is not shown to differ"}
+    shorter = {1: "its TTFT is longer", -1: "its TTFT is shorter", 0: "its TTFT is not shown to differ"}
     assert whole[1].finding == (
         f"{'FINDING' if side or ttft_side else 'NOT SHOWN'} optimized"
         f" {more.get(side, 'is not shown to differ in valid answers from')} naive, {recount.points(value, low, high)} points"
-        f" (exact p {recount.p_text(p)}), and {sooner[ttft_side]}, {recount.ratio(*times)} (p {recount.p_text(ttft_p)});"
+        f" (exact p {recount.p_text(p)}), and {shorter[ttft_side]}, {recount.ratio(*times)} (p {recount.p_text(ttft_p)});"
         " over 16 tasks, warm, corrected for 2 tests"
     )
 
