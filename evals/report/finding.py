@@ -135,7 +135,7 @@ class _Compared:
     def words(self, first: str, sides: Sequence[int]) -> str:
         """What is said of it, by the sides to which its changes were shown."""
         interval = with_interval(self.change.value, self.change.low, self.change.high, points)
-        said = f"{self.stack} {_MORE[sides[0]]} {first}, {interval} points (exact p {_p_text(self.p)})"
+        said = f"{self.stack} {_MORE[sides[0]]} {first}, {interval} points (p {_p_text(self.p)})"
         if self.ttft is None:
             return said
         return f"{said}, and {_LONGER[sides[1]]}, {ratio_text(self.ttft)} (p {_p_text(self.ttft_p)})"

@@ -39,7 +39,7 @@ def test_finding(whole: Whole) -> None:
     assert whole[1].finding == (
         f"{'FINDING' if side or ttft_side else 'NOT SHOWN'} optimized"
         f" {more.get(side, 'is not shown to differ in valid answers from')} naive, {recount.points(value, low, high)} points"
-        f" (exact p {recount.p_text(p)}), and {shorter[ttft_side]}, {recount.ratio(*times)} (p {recount.p_text(ttft_p)});"
+        f" (p {recount.p_text(p)}), and {shorter[ttft_side]}, {recount.ratio(*times)} (p {recount.p_text(ttft_p)});"
         " over 16 tasks, warm, corrected for 2 tests"
     )
 
