@@ -1,7 +1,7 @@
 """Plots: Vega-Lite specifications that are drawn as SVG when a page is made, so that the page needs no library and no script.
 
 vl-convert (https://github.com/vega/vl-convert, by the Vega project) brings Vega-Lite as one wheel of 34 MB without dependencies. It
-draws in about 40 ms what a page shows in some 15 kB. Vega-Lite or Plotly inlined would add 0.8 or 4 MB to every page and draw
+draws in about 40 ms what a page shows in some 15 kB. Vega-Lite or Plotly inlined would add 0.8 or 4.8 MB to every page and draw
 nothing without its script, which for Vega-Lite also means a Content-Security-Policy that allows ``eval``; Observable Plot, of half
 a megabyte, writes styles that a strict policy refuses; matplotlib draws text as people see it, but with fixed colours, and takes
 100 MB with what it needs.
