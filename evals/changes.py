@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
-from typing import TypeVar
 
 from evals.evidence import excess_evidence, shortfall_evidence
 from evals.limits import JudgedMetric, Limit
@@ -18,7 +17,7 @@ from evals.ratios import estimate_ratio, log_ratios, signed_rank_p
 from evals.run import Run
 from evals.schedule import Series
 from evals.stats import Goal, reached_by_task
-from evals.trials import Trial, by_task
+from evals.trials import Trial, Value, values_by_task
 
 TIME_LEVEL = 0.05
 """The one-sided level of each end of a ratio's interval."""
@@ -34,8 +33,6 @@ _GOALS: dict[JudgedMetric, Goal] = {
     "obeyed": Goal("code parses", obeys=True),
 }
 _TIMES: dict[JudgedMetric, Metric] = {"ttft": "ttft", "latency": "latency"}
-
-_Number = TypeVar("_Number", float, Fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +192,7 @@ def _tokens(pair: Matched, limit: Limit, series: Series) -> Change | None:
 
 def _prompt_tokens(run: Run, series: Series, tasks: Sequence[str]) -> Fraction:
     """The mean over tasks of the mean over epochs."""
-    values_of = _values_by_task(run, series, tasks, lambda trial: Fraction(trial.first.completion.prompt_tokens))
+    values_of = _values_of(run, series, tasks, lambda trial: Fraction(trial.first.completion.prompt_tokens))
     return sum((sum(values, Fraction()) / len(values) for values in values_of.values()), Fraction()) / len(values_of)
 
 
@@ -224,18 +221,15 @@ def _time(pair: Matched, limit: Limit, series: Series) -> Change | None:
 
 def median_times(run: Run, series: Series, tasks: Sequence[str], metric: Metric) -> dict[str, float]:
     """Seconds. A time of 0 is none: nothing was measured, and no ratio can be made of it."""
-    seconds_of = _values_by_task(run, series, tasks, lambda trial: value_of(trial, metric))
+    seconds_of = _values_of(run, series, tasks, lambda trial: value_of(trial, metric))
     medians = {task: median(values) for task, values in seconds_of.items()}
     return {task: seconds for task, seconds in medians.items() if seconds > 0}
 
 
-def _values_by_task(
-    run: Run, series: Series, tasks: Sequence[str], value: Callable[[Trial], _Number | None]
-) -> dict[str, list[_Number]]:
-    """The values of every task's trials, of those trials that have one."""
-    tried = by_task(run.of_series(series))
-    found = {task: [seen for trial in tried.get(task, ()) if (seen := value(trial)) is not None] for task in tasks}
-    return {task: values for task, values in found.items() if values}
+def _values_of(run: Run, series: Series, tasks: Sequence[str], value: Callable[[Trial], Value | None]) -> dict[str, list[Value]]:
+    """The values of these tasks' trials, in the order of the tasks."""
+    found = values_by_task(run.of_series(series), value)
+    return {task: found[task] for task in tasks if task in found}
 
 
 def _time_hint(tasks: int) -> str:

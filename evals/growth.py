@@ -20,7 +20,7 @@ from evals.metrics import value_of
 from evals.run import Run, ServedTarget
 from evals.schedule import Regime, Series
 from evals.stats import Share, valid_share
-from evals.trials import Trial, by_task
+from evals.trials import Trial, values_by_task
 
 Axis = Literal["turns", "memories"]
 """What grows."""
@@ -157,9 +157,9 @@ def _values(run: Run, curve: Curve, regime: Regime, quantity: Quantity) -> _Valu
     found: _Values = {}
     for size in curves(run).get(curve, ()):
         if not is_beyond(run, curve.stack(size)):
-            for task, trials in by_task(run.of_series(Series(curve.stack(size), regime))).items():
-                if (value := _median(trials, quantity)) is not None:
-                    found.setdefault(task, {})[size] = value
+            trials = run.of_series(Series(curve.stack(size), regime))
+            for task, values in values_by_task(trials, _READ[quantity]).items():
+                found.setdefault(task, {})[size] = float(median(values))
     return found
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from agent.model import Completion
 from evals.ladder import Outcome
 from evals.schedule import Regime, Series, TrialKey
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,12 @@ def by_task(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
     for trial in trials:
         found.setdefault(trial.task, []).append(trial)
     return found
+
+
+def values_by_task(trials: Iterable[Trial], read: Callable[[Trial], Value | None]) -> dict[str, list[Value]]:
+    """What is read off the trials of every task, of those trials that have a value; a task without any is not there."""
+    found = {task: [value for trial in tried if (value := read(trial)) is not None] for task, tried in by_task(trials).items()}
+    return {task: values for task, values in found.items() if values}
 
 
 def _tuple_or_none(values: list[str] | None) -> tuple[str, ...] | None:
