@@ -78,10 +78,20 @@ def _side_cells(side: Side) -> dict[str, str]:
         "run": side.run,
         "model": side.model,
         "server": side.server,
-        "commit": _NOTHING if side.commit is None else f"{str(side.commit)[:10]}{' and uncommitted changes' if side.dirty else ''}",
+        "commit": commit_text(side),
         "size": f"{_number(side.tasks, 'task')}{stopped} x {_number(side.epochs, 'epoch')}{told}",
-        "begun": _NOTHING if side.started is None else f"{side.started[:16].replace('T', ' ')} UTC",
+        "begun": begun_text(side),
     }
+
+
+def commit_text(side: Side) -> str:
+    """The commit that a run was measured at, and whether anything had been changed since."""
+    return _NOTHING if side.commit is None else f"{str(side.commit)[:10]}{' and uncommitted changes' if side.dirty else ''}"
+
+
+def begun_text(side: Side) -> str:
+    """When a run's first trial began."""
+    return _NOTHING if side.started is None else f"{side.started[:16].replace('T', ' ')} UTC"
 
 
 def _number(count: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from agent.printable import one_line
 from evals.comparison import Comparison, SeriesComparison
 from evals.comparison_grids import flip_grids, series_grid, sides_grid, steady_sentence, task_grid
 from evals.figures import NO_COMMON_TASK
-from evals.grid import Block, folded_markdown, grid_markdown, markdown_text
+from evals.grid import Block, folded_markdown, grid_markdown, listed, markdown_text
 from evals.likeness import Differences
 
 _MOST = 8
@@ -27,8 +27,8 @@ def comparison_blocks(comparison: Comparison) -> list[Block]:
     """The whole comparison."""
     return [
         sides_grid(comparison),
-        *_apart(_listed(_UNLIKE, comparison.obstacles) if comparison.obstacles else []),
-        *_apart([line for title, found in _between(comparison.between) for line in _listed(f"{title}:", found)]),
+        *_apart(listed(_UNLIKE, _shown(comparison.obstacles)) if comparison.obstacles else []),
+        *_apart([line for title, found in _between(comparison.between) for line in listed(f"{title}:", _shown(found))]),
         *_apart([one_line(note) for note in _notes(comparison)]),
         *(block for series in comparison.series for block in ("", series_grid(series))),
         *(block for series in comparison.series for block in _flip_blocks(series)),
@@ -93,10 +93,6 @@ def _change_notes(series: SeriesComparison) -> Iterator[str]:
 def _apart(lines: Sequence[str]) -> list[str]:
     """Lines with an empty one before them, if there are any."""
     return ["", *lines] if lines else []
-
-
-def _listed(title: str, found: Sequence[str]) -> list[str]:
-    return [title, *(f"  {one_line(one)}" for one in _shown(found))]
 
 
 def _flip_blocks(series: SeriesComparison) -> Iterator[Block]:

@@ -43,6 +43,19 @@ Block: TypeAlias = str | Grid
 """A paragraph, which is one line of text however long it is, or a table; an empty paragraph parts what stands around it."""
 
 
+_INDENT = "  "
+
+
+def listed(title: str, items: Iterable[str]) -> list[str]:
+    """A list as paragraphs: its title, and below it an item each."""
+    return [title, *(f"{_INDENT}{one_line(item)}" for item in items)]
+
+
+def is_item(block: Block) -> bool:
+    """Whether a block is an item of a list."""
+    return isinstance(block, str) and block.startswith(_INDENT)
+
+
 def paragraph(text: str) -> str:
     """A paragraph as one printable line; the spaces in it stay, its indent above all."""
     return "".join(" " if character.isspace() else character for character in printable(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.printable import one_line
 from evals.gate import Finding, Verdict
-from evals.grid import Block, Grid, grid_markdown, markdown_text
+from evals.grid import Block, Grid, grid_markdown, listed, markdown_text
 from evals.likeness import Differences
 
 _KINDS = {
@@ -17,11 +17,13 @@ _KINDS = {
 
 def verdict_blocks(verdict: Verdict) -> list[Block]:
     """The verdict as paragraphs, one for each limit, reason and difference; the first one is the verdict itself."""
-    lists = [
-        line for title, found in verdict_lists(verdict).items() for line in (f"{title}:", *(f"  {one_line(one)}" for one in found))
-    ]
-    findings = [f"  {one_line(str(finding))}" for finding in verdict.findings]
-    return [headline(verdict), *findings, *lists, *([one_line(verdict.disclaimer)] if verdict.disclaimer else [])]
+    findings = listed(_headline(verdict), map(str, verdict.findings))
+    return [*findings, *list_blocks(verdict), *([one_line(verdict.disclaimer)] if verdict.disclaimer else [])]
+
+
+def list_blocks(verdict: Verdict) -> list[Block]:
+    """Why the runs cannot be compared, and what differs between them, as lists."""
+    return [line for title, found in _lists(verdict).items() for line in listed(f"{title}:", found)]
 
 
 def verdict_markdown(verdict: Verdict) -> str:
@@ -29,19 +31,18 @@ def verdict_markdown(verdict: Verdict) -> str:
     table = ["", *grid_markdown(verdict_grid(verdict))] if verdict.findings else []
     lists = [
         line
-        for title, found in verdict_lists(verdict).items()
+        for title, found in _lists(verdict).items()
         for line in ("", f"**{markdown_text(title)}**", "", *(f"- {markdown_text(one)}" for one in found))
     ]
     disclaimer = ["", markdown_text(verdict.disclaimer)] if verdict.disclaimer else []
-    return "\n".join([f"**{markdown_text(headline(verdict))}**", *table, *lists, *disclaimer]) + "\n"
+    return "\n".join([f"**{markdown_text(_headline(verdict))}**", *table, *lists, *disclaimer]) + "\n"
 
 
-def headline(verdict: Verdict) -> str:
-    """The verdict in one line."""
+def _headline(verdict: Verdict) -> str:
     return one_line(f"{verdict.verdict}: {verdict.sentence}")
 
 
-def verdict_lists(verdict: Verdict) -> dict[str, tuple[str, ...]]:
+def _lists(verdict: Verdict) -> dict[str, tuple[str, ...]]:
     """What stands below the limits, by its title: why the runs cannot be compared, and what differs between them."""
     # A single reason is the verdict's own sentence.
     reasons = {"why they cannot be compared": verdict.reasons} if len(verdict.reasons) > 1 else {}

@@ -26,6 +26,11 @@ def bar(row: Row, axis: Axis) -> str:
     return _filled(row.value, axis) if row.style == "bar" else _interval(row, row.value, axis)
 
 
+def part_bar(value: float, whole: float) -> str:
+    """A bar as long as a value is of the whole."""
+    return _filled(value, Axis("", 0.0, whole or 1.0))
+
+
 def _cell(value: float, axis: Axis) -> int:
     """The character that a value falls on."""
     return min(CHARACTERS - 1, int(axis.share(axis.clamp(value)) * CHARACTERS))

@@ -11,10 +11,9 @@ from evals.growth import AXES, NAIVE, OPTIMIZED, Curve, Point, Quantity, break_e
 from evals.growth import Axis as Grown
 from evals.growth_text import crossing_words
 from evals.lines import Crossing
-from evals.report.bars import bar
+from evals.report.bars import part_bar
 from evals.report.plot import INK, MUTED, PAPER, WIDTH, Plot, colour, layer
 from evals.report.quantities import Show, count, milliseconds
-from evals.report.rows import Axis, Row
 from evals.run import Run
 from evals.schedule import Regime, Series
 
@@ -47,11 +46,12 @@ _DRAWN = (
 
 def growth_plots(run: Run, regime: Regime) -> list[Plot]:
     """The curves of one regime: what grows with the turns of history, and with the memories that are stored."""
+    measured = {axis: points(run, axis, regime) for axis in AXES}
     return [
         plot
-        for axis in AXES
+        for axis, found in measured.items()
         for drawn in _DRAWN
-        if (plot := _curve_plot(run, points(run, axis, regime), axis, drawn, _break_even(run, axis, regime, drawn))) is not None
+        if (plot := _curve_plot(run, found, axis, drawn, _break_even(run, axis, regime, drawn))) is not None
     ]
 
 
@@ -88,13 +88,13 @@ def _curve_plot(run: Run, found: Sequence[Point], axis: Grown, drawn: _Drawn, wh
         notes.append("Hollow points are longer than what the model was trained on, and count in no break-even.")
     if where is not None:
         notes.append(f"Where optimized needs less, by a straight line for each task: {crossing_words(where, 'turns')}.")
-    top = Axis("", 0.0, max(drawn.scale * value for _, value in there) or 1.0)
+    most = max(value for _, value in there)
     return Plot(
         title,
         f"{title}: {'; '.join(words)}. {' '.join(notes)}",
         _spec(values, axis, drawn.unit, where),
         Grid(("stack", axis, drawn.title, "trials"), rows),
-        tuple(bar(Row("", "", "", drawn.scale * value, style="bar"), top) for _, value in there),
+        tuple(part_bar(value, most) for _, value in there),
         " ".join(notes),
         drawn.title,
     )

@@ -7,10 +7,9 @@ from typing import Any
 
 from evals.funnel import Funnel, funnels
 from evals.grid import Grid
-from evals.report.bars import bar
+from evals.report.bars import part_bar
 from evals.report.plot import INK, LINE, MUTED, WIDTH, Plot, colour, layer
 from evals.report.quantities import count, shown
-from evals.report.rows import Axis, Row
 from evals.run import Run
 from evals.schedule import Regime, Series
 
@@ -38,8 +37,7 @@ def _funnel_plot(stack: str, shade: str, rows: Sequence[Funnel]) -> Plot:
     )
     title = f"{stack}: how far preferences come"
     words = "; ".join(map(_in_words, rows))
-    whole = Axis("", 0.0, 1.0)
-    bars = tuple(bar(Row("", "", "", row.obeyed / row.trials, style="bar"), whole) for row in rows)
+    bars = tuple(part_bar(row.obeyed, row.trials) for row in rows)
     note = "Bars are shares of the answers to tasks that the preference applies to; - is a stage that the stack does not have."
     return Plot(title, f"{title}. {words}.", _funnel_spec(rows, shade), table, bars, note, "obeyed of answers")
 

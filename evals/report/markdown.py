@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from evals.grid import LONG, Grid, folded_markdown, grid_markdown, markdown_text
+from evals.grid import LONG, Grid, folded_markdown, grid_markdown, is_item, markdown_text
 from evals.report.plot import Plot
 from evals.report.report import Part, Report
 
@@ -43,7 +43,7 @@ def _section(title: str, parts: tuple[Part, ...], most_rows: int | None) -> Iter
             yield from _plot(part, most_rows)
         elif isinstance(part, Grid):
             yield from (*_table(_cut(part, most_rows)), "")
-        elif part.startswith("  "):
+        elif is_item(part):
             yield from _list([part])
         elif part:
             yield from ("", markdown_text(part), "")

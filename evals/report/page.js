@@ -180,11 +180,10 @@ function start({ trials, texts }) {
     return element("pre", {}, ...visible(before), mark, ...visible(after));
   }
 
-  function attempt(tried, place, before) {
-    const earlier = before ? before.messages.length : 0;
+  function attempt(tried, place) {
     const sent = messages(tried.messages, `${tried.messages.length} messages, exactly as they were sent`);
     const failure = tried.failure === null ? [] : [element("p", { class: "reason" }, `${tried.cause}: `, ...text(tried.failure))];
-    const correction = earlier
+    const correction = place
       ? [element("p", {}, "The corrective retry said:"), element("pre", {}, ...text(tried.messages[tried.messages.length - 1][1]))]
       : [];
     const figures = [
@@ -209,7 +208,7 @@ function start({ trials, texts }) {
   }
 
   function attempts(tries) {
-    return tries.flatMap((tried, place) => attempt(tried, place, tries[place - 1]));
+    return tries.flatMap(attempt);
   }
 
   function fault(met) {

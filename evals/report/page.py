@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.printable import one_line
+from evals.grid import Grid, is_item
 from evals.report.plot import Plot, svg
 from evals.report.report import Part, Report, Section
 from evals.report.trial_data import packed
@@ -68,9 +69,9 @@ def _shown(section: Section, name: str, numbers: Iterator[int]) -> _Shown:
 
 
 def _kind(part: Part) -> str:
-    if isinstance(part, str):
-        return "list" if part.startswith("  ") else "text"
-    return "plots" if isinstance(part, Plot) else "table"
+    if isinstance(part, Plot):
+        return "plots"
+    return "table" if isinstance(part, Grid) else "list" if is_item(part) else "text"
 
 
 def _drawn(plot: Plot, numbers: Iterator[int]) -> str:

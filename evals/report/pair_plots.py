@@ -8,14 +8,13 @@ from statistics import fmean, median
 from typing import Any
 
 from evals.comparison import SeriesComparison
-from evals.figures import ShareFigure
 from evals.grid import Grid
 from evals.pertask import TaskFigures
-from evals.report.bars import bar
+from evals.report.bars import part_bar
 from evals.report.plot import INK, LINE, MUTED, WIDTH, Plot, colour, layer
-from evals.report.quantities import NOTHING, Show, count, counted, milliseconds, percent, points, with_interval
-from evals.report.rows import Axis, Row, axis_around
-from evals.report.stack_plots import plot_of
+from evals.report.quantities import Show, count, counted, milliseconds, percent
+from evals.report.row_plots import points_axis, points_row, shown_plot
+from evals.report.rows import axis_around
 
 _SIDE = 74
 """Pixels beside the two ends of the lines, for their labels."""
@@ -24,7 +23,7 @@ MOST_LINES = 500
 """Of more tasks than these the first ones are drawn; the table has all."""
 
 _BETTER, _WORSE = "var(--better)", "var(--worse)"
-_SHARE = colour(2, 3)
+_SHADE = colour(2)
 _HEIGHT = 220
 
 _Read = Callable[[TaskFigures], float | None]
@@ -51,23 +50,12 @@ def pair_plots(series: SeriesComparison) -> list[Plot]:
 
 
 def _change_plot(series: SeriesComparison) -> Plot | None:
-    rows = [_change_row(figure) for figure in series.shares]
-    values = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
-    if not values:
+    rows = [points_row(str(figure.goal), figure.change, _SHADE) for figure in series.shares]
+    if all(row.value is None for row in rows):
         return None
-    axis = axis_around("", values, reference=0.0, numbers="+~r")
-    table = Grid(("share of answers", "HEAD - BASE in points [95 % interval]"), tuple((row.label, row.shown) for row in rows))
     note = f"Means over the {counted(series.common_tasks, 'task')} that both answered, with their intervals."
-    return plot_of("change of each share, HEAD - BASE in points", rows, axis, table, note)
-
-
-def _change_row(figure: ShareFigure) -> Row:
-    change = figure.change
-    if change is None:
-        return Row(str(figure.goal), NOTHING, _SHARE)
-    low, high = (None if end is None else 100 * end for end in (change.low, change.high))
-    words = with_interval(change.value, change.low, change.high, points)
-    return Row(str(figure.goal), words, _SHARE, 100 * change.value, low, high)
+    columns = ("share of answers", "HEAD - BASE in points [95 % interval]")
+    return shown_plot("change of each share, HEAD - BASE in points", rows, points_axis(rows), columns, note)
 
 
 def _slopes(
@@ -91,8 +79,8 @@ def _slopes(
         f"{named} {show(before)} in BASE, {show(now)} in HEAD; of {len(ways)} tasks {better} better, {worse} worse, {same} the same"
     )
     table = Grid(("task", "BASE", "HEAD"), tuple((task, show(first), show(second)) for task, (first, second) in ways.items()))
-    top = max(value for way in ways.values() for value in way) or 1.0
-    bars = tuple(bar(Row("", "", "", second, style="bar"), Axis("", 0.0, top)) for _, second in ways.values())
+    most = max(value for way in ways.values() for value in way)
+    bars = tuple(part_bar(second, most) for _, second in ways.values())
     drawn = dict(list(ways.items())[:MOST_LINES])
     cut = f" The lines are those of the first {MOST_LINES:,} tasks." if len(ways) > MOST_LINES else ""
     spec = _slope_spec(drawn, (before, now), show, more_is_better=more_is_better)
@@ -124,15 +112,9 @@ def _slope_spec(ways: _Ways, middles: tuple[float, float], show: Show, *, more_i
         for x, value, align in ((_SIDE - 10, middles[0], "right"), (WIDTH - _SIDE + 10, middles[1], "left"))
     ]
     heads = [{"x": _SIDE, "text": "BASE"}, {"x": WIDTH - _SIDE, "text": "HEAD"}]
-    values = [value for way in ways.values() for value in way]
-    low, high = min(values), max(values)
-    room = 0.04 * (high - low) or abs(high) * 0.1 or 1.0
-    y = {
-        "field": "y",
-        "type": "quantitative",
-        "axis": None,
-        "scale": {"domain": [low - room, high + room], "nice": False, "zero": False},
-    }
+    axis = axis_around("", (value for way in ways.values() for value in way))
+    scale = {"domain": [axis.low, axis.high], "nice": False, "zero": False}
+    y = {"field": "y", "type": "quantitative", "axis": None, "scale": scale}
     x = {"field": "x", "type": "quantitative", "scale": None, "axis": None}
     line = {"x": x, "y": y, "x2": {"field": "x2"}, "y2": {"field": "y2"}}
     shade = {"field": "colour", "scale": None}

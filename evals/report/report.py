@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from evals.ablation_text import ablation_blocks
-from evals.comparison import Comparison, compare
+from evals.comparison import Side, compare
+from evals.comparison_grids import begun_text, commit_text
 from evals.comparison_text import comparison_blocks
 from evals.floors import Judgement, judge_run
 from evals.funnel_text import funnel_blocks
@@ -31,7 +32,7 @@ from evals.run import Run
 from evals.schedule import Arm, Regime, Series
 from evals.studies import GROWTH
 from evals.summary import regime_blocks, summary_notes
-from evals.verdict_text import verdict_grid, verdict_lists
+from evals.verdict_text import list_blocks, verdict_grid
 
 WIDE = 10_000
 """Tables are laid out as if there were room for all columns; a page scrolls."""
@@ -58,57 +59,39 @@ class Report:
     runs: Mapping[Arm, Run]
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """The run that a report's run is compared with, what is meant to differ, and the verdict on both."""
-
-    base: Run
-    changed: tuple[Changed, ...]
-    verdict: Verdict
-
-
 def judged_report(
     run: Run, limits: Limits, base: Run | None = None, changed: Collection[Changed] | None = None, verdict: Verdict | None = None
 ) -> Report:
-    """The report of a run, judged by the limits, and where there is a ``base``, of both: with the ``verdict``, or one that is found
-    here. ``changed`` is what is meant to differ (by default :func:`evals.likeness.default_changed`).
+    """Everything that is to be told of a run, judged by the limits, and of the ``base`` that it is compared with, if there is one:
+    with the ``verdict`` on both, or one that is found here. ``changed`` is what is meant to differ (by default
+    :func:`evals.likeness.default_changed`).
     """
-    judgements = judge_run(run, limits)
-    if base is None:
-        return report_of(run, judgements)
-    meant = tuple(changed or default_changed(run))
-    return report_of(run, judgements, Compared(base, meant, verdict or judge(base, run, limits, meant)))
-
-
-def report_of(run: Run, judgements: Mapping[Series, Judgement], against: Compared | None = None) -> Report:
-    """Everything that is to be told of a run, and of the one that it is compared with."""
-    comparison = None if against is None else compare(against.base, run, against.changed)
-    sections = (
-        *([] if against is None or comparison is None else _pair_sections(comparison, run, against)),
-        *_run_sections(run),
-        _judged(run, judgements),
-        _about(run),
-    )
-    runs: dict[Arm, Run] = {"head": run} if against is None else {"head": run, "base": against.base}
+    pair: list[Section] = []
+    if base is not None:
+        meant = tuple(changed or default_changed(run))
+        verdict = verdict or judge(base, run, limits, meant)
+        pair = _pair_sections(base, run, meant, verdict)
+    sections = (*pair, *_run_sections(run), _judged(run, judge_run(run, limits)), _about(run))
     return Report(
-        finding=finding_of(run, None if against is None else against.verdict),
-        facts=_facts(run, None if against is None else against.base),
-        limits=tuple(limits_of_the_finding(run, None if against is None else against.verdict)),
+        finding=finding_of(run, verdict),
+        facts=_facts([run] if base is None else [base, run]),
+        limits=tuple(limits_of_the_finding(run, verdict)),
         sections=tuple(section for section in sections if section.parts),
-        runs=runs,
+        runs={"head": run} if base is None else {"head": run, "base": base},
     )
 
 
-def _facts(run: Run, base: Run | None) -> dict[str, str]:
-    """What was measured on what: of both sides where they differ."""
-    sides = [run] if base is None else [base, run]
+def _facts(runs: Sequence[Run]) -> dict[str, str]:
+    """What was measured on what: of BASE, and then of HEAD, where they differ."""
+    sides = list(map(Side.of, runs))
+    sizes = list(map(_size, runs))
     return {
-        "model": _then(side.header.target.model for side in sides),
-        "server": _then(side.header.target.server for side in sides),
-        "n": _size(run) if base is None else f"BASE {_size(base)}; HEAD {_size(run)}",
-        "run": _then(side.header.run for side in sides),
-        "commit": _then(map(_commit, sides)),
-        "begun": _then(map(_begun, sides)),
+        "model": _then(side.model for side in sides),
+        "server": _then(side.server for side in sides),
+        "n": sizes[0] if len(sizes) == 1 else f"BASE {sizes[0]}; HEAD {sizes[1]}",
+        "run": _then(side.run for side in sides),
+        "commit": _then(map(commit_text, sides)),
+        "begun": _then(map(begun_text, sides)),
     }
 
 
@@ -125,24 +108,15 @@ def _size(run: Run) -> str:
     return f"{counted(answered, 'answered trial')}: {size}, {' and '.join(asked.regimes)}"
 
 
-def _commit(run: Run) -> str:
-    provenance = run.header.fingerprint.provenance
-    changed = " and uncommitted changes" if provenance.get("dirty") else ""
-    return f"{str(provenance.get('commit') or '-')[:10]}{changed}"
-
-
-def _begun(run: Run) -> str:
-    first = min((trial.started for trial in run.trials), default=None)
-    return "-" if first is None else f"{first[:16].replace('T', ' ')} UTC"
-
-
-def _pair_sections(comparison: Comparison, head: Run, against: Compared) -> list[Section]:
+def _pair_sections(base: Run, head: Run, changed: Collection[Changed], verdict: Verdict) -> list[Section]:
+    comparison = compare(base, head, changed)
     plots = [
-        Section(f"HEAD against BASE: {series.series}", (*pair_plots(series), *_pair_split(against.base, head, series.series)))
+        Section(f"HEAD against BASE: {series.series}", (*pair_plots(series), *_pair_split(base, head, series.series)))
         for series in comparison.series
     ]
+    table = [verdict_grid(verdict)] if verdict.findings else []
     return [
-        Section("The verdict", _verdict(against.verdict)),
+        Section("The verdict", (*table, *list_blocks(verdict))),
         *plots,
         Section("HEAD against BASE, all figures", tuple(comparison_blocks(comparison))),
     ]
@@ -153,11 +127,6 @@ def _pair_split(base: Run, head: Run, series: Series) -> list[Plot]:
     if not from_one_session(base, head):
         return []
     return split_plots(f"HEAD - BASE, {series}", base.of_series(series), head.of_series(series))
-
-
-def _verdict(verdict: Verdict) -> tuple[Part, ...]:
-    lists = [line for title, found in verdict_lists(verdict).items() for line in (f"{title}:", *(f"  {one}" for one in found))]
-    return (*([verdict_grid(verdict)] if verdict.findings else []), *lists)
 
 
 def _run_sections(run: Run) -> list[Section]:

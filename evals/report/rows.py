@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -200,39 +200,36 @@ def _dots(placed: _Placed, axis: Axis) -> list[dict[str, Any]]:
 
 def _intervals(placed: _Placed, axis: Axis) -> list[dict[str, Any]]:
     """Behind dots the interval is a field with the value as a line; elsewhere it is a line with the value as a point."""
-    ends: Values = [
-        {"x": axis.clamp(row.low), "x2": axis.clamp(row.high), "y": centre, "colour": row.colour, "style": row.style}
-        for row, _, centre in placed
+    dotted = [(row, centre) for row, _, centre in placed if row.style == "dots"]
+    lined = [(row, centre) for row, _, centre in placed if row.style == "interval"]
+    half = _BAND["dots"] / 2
+    fields: Values = [
+        {"x": axis.clamp(row.low), "x2": axis.clamp(row.high), "y": centre - half, "y2": centre + half, "colour": row.colour}
+        for row, centre in dotted
         if row.low is not None and row.high is not None
     ]
-    half = _BAND["dots"] / 2
-    fields = [one | {"y": one["y"] - half, "y2": one["y"] + half} for one in ends if one["style"] == "dots"]
-    points: Values = [
-        {"x": axis.clamp(row.value), "y": centre, "colour": row.colour, "style": row.style, "faint": row.faint}
-        for row, _, centre in placed
+    middles: Values = [
+        {"x": axis.clamp(row.value), "y": centre - half, "y2": centre + half} for row, centre in dotted if row.value is not None
+    ]
+    lines: Values = [
+        {"x": axis.clamp(row.low), "x2": axis.clamp(row.high), "y": centre, "colour": row.colour}
+        for row, centre in lined
+        if row.low is not None and row.high is not None
+    ]
+    points = [
+        (row.faint, {"x": axis.clamp(row.value), "y": centre, "colour": row.colour})
+        for row, centre in lined
         if row.value is not None
     ]
-    middles = [one | {"y": one["y"] - half, "y2": one["y"] + half} for one in points if one["style"] == "dots"]
     return [
         _layer("rect", fields, axis, opacity=0.25),
-        _layer("rule", [_without_colour(one) for one in middles], axis, color=INK, strokeWidth=2),
-        _layer("rule", [one for one in ends if one["style"] == "interval"], axis, strokeWidth=3, opacity=0.6),
+        _layer("rule", middles, axis, color=INK, strokeWidth=2),
+        _layer("rule", lines, axis, strokeWidth=3, opacity=0.6),
         *(
-            _layer(
-                "circle",
-                [one for one in points if one["style"] == "interval" and one["faint"] == faint],
-                axis,
-                size=size,
-                stroke=PAPER,
-                opacity=1,
-            )
+            _layer("circle", [point for is_faint, point in points if is_faint == faint], axis, size=size, stroke=PAPER, opacity=1)
             for faint, size in ((False, 80), (True, 30))
         ),
     ]
-
-
-def _without_colour(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: one for name, one in value.items() if name != "colour"}
 
 
 def _labels(placed: _Placed) -> list[dict[str, Any]]:

@@ -11,14 +11,14 @@ from evals.figures import GOALS
 from evals.grid import Grid
 from evals.latency import LatencySplit, split_latency
 from evals.metrics import value_of
-from evals.report.bars import bar
 from evals.report.plot import Plot, colour
 from evals.report.quantities import NOTHING, Show, count, milliseconds, percent, with_interval
-from evals.report.rows import Axis, Row, axis_around, in_words, rows_spec
+from evals.report.row_plots import plot_of, shown_plot
+from evals.report.rows import Axis, Row, axis_around
 from evals.run import Run
 from evals.schedule import Regime, Series
 from evals.stats import CONFIDENCE, Goal, valid_share
-from evals.trials import Trial, by_task
+from evals.trials import Trial, values_by_task
 
 MOST_SPLIT = 3
 """Of more stacks than these the difference in latency is not taken apart."""
@@ -28,11 +28,6 @@ HOW_TO_READ = (
     "Shares are means over tasks, with their intervals. Below them every dot is a trial (dots of one place are drawn once), and"
     " line and field are the median of the tasks' medians with its exact interval, which fewer than six tasks do not have."
 )
-
-
-def plot_of(title: str, rows: Sequence[Row], axis: Axis, table: Grid, note: str = "") -> Plot:
-    """The plot of some rows, each with its row of the table."""
-    return Plot(title, in_words(title, rows), rows_spec(rows, axis), table, tuple(bar(row, axis) for row in rows), note)
 
 
 def stack_plots(run: Run, regime: Regime) -> list[Plot]:
@@ -89,7 +84,7 @@ _SPREAD = ("stack", "trials", "tasks", "least", "p50", "p95", "most", "median of
 
 def _dots_plot(answered: dict[str, list[Trial]], measure: _Measure) -> Plot | None:
     """One row of dots for every stack that has a value."""
-    measured = {stack: _by_task(trials, measure) for stack, trials in answered.items()}
+    measured = {stack: values_by_task(trials, measure.read) for stack, trials in answered.items()}
     colours = {stack: colour(place, len(measured)) for place, stack in enumerate(measured)}
     found = {stack: by for stack, by in measured.items() if by}
     if not found:
@@ -121,14 +116,6 @@ def _middle(by: dict[str, list[float]]) -> tuple[float, float | None, float | No
     return median(medians), *(median_interval(medians, CONFIDENCE) or (None, None))
 
 
-def _by_task(trials: Sequence[Trial], measure: _Measure) -> dict[str, list[float]]:
-    """The values of every task that has one."""
-    found = {
-        task: [value for trial in tried if (value := measure.read(trial)) is not None] for task, tried in by_task(trials).items()
-    }
-    return {task: values for task, values in found.items() if values}
-
-
 def _latency_plots(answered: dict[str, list[Trial]]) -> list[Plot]:
     """For every later stack where its difference in latency to the first one comes from."""
     first, *others = answered
@@ -156,6 +143,5 @@ def _split_plot(compared: str, split: LatencySplit) -> Plot:
         for name, seconds in parts.items()
     ]
     axis = axis_around("ms", [1000 * seconds for seconds in parts.values()], reference=0.0)
-    table = Grid(("part of the difference", "mean"), tuple((row.label, row.shown) for row in rows))
     note = f"Mean differences over {split.pairs} pairs of trials of the same task and epoch; the parts add up to the whole."
-    return plot_of(f"where the latency of {compared} comes from", rows, axis, table, note)
+    return shown_plot(f"where the latency of {compared} comes from", rows, axis, ("part of the difference", "mean"), note)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from evals.grid import Grid
 from evals.report.plot import WIDTH, svg
+from evals.report.row_plots import plot_of
 from evals.report.rows import Axis, Row, axis_around, rows_spec, swarm
-from evals.report.stack_plots import plot_of
 
 BAND = 44.0
 DOT = 4
