@@ -11,44 +11,16 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
-from xml.etree.ElementTree import Element, TreeBuilder
+from xml.etree.ElementTree import Element
+
+from evals.selftest.report.parsed_page import parsed, text_of
 
 Table = list[tuple[str, ...]]
 """The rows of a table; the first one has the titles of its columns."""
 
-_EMPTY = {"meta", "br", "hr", "img", "input", "link"}
 _PLACE = re.compile(r"translate\(([^,]+),([^)]+)\)")
 _FIELD = re.compile(r"M([^,]+),([^h]+)h([^v]+)v")
-
-
-class _Tree(HTMLParser):
-    """The elements of a page. An end without its beginning, or a beginning without its end, is an error."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.builder = TreeBuilder()
-        self.opened: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.builder.start(tag, {name: value or "" for name, value in attrs})
-        if tag in _EMPTY:
-            self.builder.end(tag)
-        else:
-            self.opened.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.builder.start(tag, {name: value or "" for name, value in attrs})
-        self.builder.end(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.opened.pop() == tag
-        self.builder.end(tag)
-
-    def handle_data(self, data: str) -> None:
-        if self.opened:
-            self.builder.data(data)
 
 
 _Mark = tuple[float, float, Element]
@@ -160,7 +132,7 @@ def _number(text: str) -> float:
 
 
 def _text(element: Element) -> str:
-    return "".join(element.itertext()).strip()
+    return text_of(element).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +153,7 @@ class Page:
     """A page of the report."""
 
     def __init__(self, html: str) -> None:
-        tree = _Tree()
-        tree.feed(html)
-        assert tree.opened == []
-        self.root: Element = tree.builder.close()
+        self.root = parsed(html)
         found = {_text(one.find("h2")): _section(one) for one in self.root.iter("section")}  # type: ignore[arg-type]
         self.sections: dict[str, Section] = found
         self.facts = {_text(one[0]): _text(one[1]) for one in self.root.iter("div") if one.find("dt") is not None}

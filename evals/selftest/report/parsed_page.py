@@ -1,77 +1,64 @@
-"""A page as a parser of HTML reads it."""
+"""A page as a strict parser of HTML reads it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from xml.etree.ElementTree import Element, TreeBuilder
 
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
-@dataclass
-class Element:
-    """An element: its name, its attributes, and its texts and elements in order."""
-
-    name: str
-    attributes: dict[str, str]
-    content: list[str | Element] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """Its text and that of what is in it."""
-        return "".join(piece if isinstance(piece, str) else piece.text for piece in self.content)
-
-    @property
-    def children(self) -> list[Element]:
-        """The elements that stand in it."""
-        return [piece for piece in self.content if isinstance(piece, Element)]
-
-    def all(self, name: str = "") -> list[Element]:
-        """The elements of a name that are in it, however deep, or all elements."""
-        found = [element for child in self.children for element in (child, *child.all())]
-        return [element for element in found if name in ("", element.name)]
-
-
 class _Parser(HTMLParser):
+    """Builds the tree of a page, and notes what is ``wrong`` with it."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.open = [Element("", {})]
+        self.builder = TreeBuilder()
+        self.open = ["page"]
+        self.builder.start(self.open[0], {})
         self.wrong: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
-        if len(named) < len(attrs):
+        """Open an element, and close it at once where it is one that holds nothing."""
+        if len(dict(attrs)) < len(attrs):
             self.wrong.append(f"an attribute of {tag} is given twice")
-        element = Element(tag, {name: value or "" for name, value in attrs})
-        self.open[-1].content.append(element)
-        if tag not in VOID:
-            self.open.append(element)
+        self.builder.start(tag, {name: value or "" for name, value in attrs})
+        if tag in VOID:
+            self.builder.end(tag)
+        else:
+            self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element and close it."""
         self.handle_starttag(tag, attrs)
         self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if self.open[-1].name != tag:
-            self.wrong.append(f"{tag} is closed in {self.open[-1].name}")
+        """Close the element that was opened last."""
+        if self.open[-1] != tag:
+            self.wrong.append(f"{tag} is closed in {self.open[-1]}")
         else:
-            self.open.pop()
+            self.builder.end(self.open.pop())
 
     def handle_data(self, data: str) -> None:
-        self.open[-1].content.append(data)
+        """Add a text."""
+        self.builder.data(data)
 
     def handle_comment(self, data: str) -> None:
+        """No page has one."""
         self.wrong.append(f"a comment: {data}")
 
     def unknown_decl(self, data: str) -> None:
+        """No page has one."""
         self.wrong.append(f"a declaration: {data}")
 
     def handle_pi(self, data: str) -> None:
+        """No page has one."""
         self.wrong.append(f"an instruction: {data}")
 
 
 def parsed(page: str) -> Element:
-    """The whole page, in which every element that was opened is closed in its turn.
+    """What stands on the page, in which every element that was opened is closed in its turn.
 
     Raises:
         ValueError: when one is not, or when the page holds what no page of this suite does.
@@ -79,7 +66,13 @@ def parsed(page: str) -> Element:
     parser = _Parser()
     parser.feed(page)
     parser.close()
-    wrong = [*parser.wrong, *(f"{element.name} is never closed" for element in parser.open[1:])]
-    if wrong:
+    if wrong := [*parser.wrong, *(f"{name} is never closed" for name in parser.open[1:])]:
         raise ValueError("; ".join(wrong))
-    return parser.open[0]
+    parser.builder.end(parser.open[0])
+    root: Element = parser.builder.close()
+    return root
+
+
+def text_of(element: Element) -> str:
+    """The text of an element and of what is in it."""
+    return "".join(element.itertext())

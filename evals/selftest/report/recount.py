@@ -120,6 +120,7 @@ def _hoeffding(share: float, n: int, *, up: bool) -> float:
     """
 
     def bound(mean: float) -> float:
+        """The most probable that an average of ``share`` can be, at this mean."""
         if mean in (0.0, 1.0):
             return float(mean == share)
         above = (mean / share) ** share if share else 1.0

@@ -153,6 +153,7 @@ def literals(draw: st.DrawFn, text: str) -> str:
 
 
 def _character(character: str, way: str) -> str:
+    """One character as a string literal may write it."""
     if way == "four digits":
         units = character.encode("utf-16-be")
         return "".join(f"\\u{units[place]:02X}{units[place + 1]:02x}" for place in range(0, len(units), 2))

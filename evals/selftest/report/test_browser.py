@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -345,8 +345,5 @@ def test_a_browser_that_cannot_unpack_says_so(visit: Visit, report: Path) -> Non
 
 
 def _visible(text: str) -> str:
-    shown = (
-        f"U+{ord(one):04X}" if json.dumps(one).startswith('"\\u') and not one.isprintable() and one not in "\u2028\u2029" else one
-        for one in text
-    )
-    return "".join(shown)
+    """The text as the page shows it: characters that cannot be seen, or that turn the text around them, by their numbers."""
+    return "".join(f"U+{ord(one):04X}" if unicodedata.category(one) in ("Cc", "Cf") else one for one in text)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from xml.etree.ElementTree import Element
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ from evals.run import Run
 from evals.schedule import REGIMES
 from evals.selftest.live_session import ROOT
 from evals.selftest.report.hostile import MEGABYTE, TEXTS, hostile_run
-from evals.selftest.report.parsed_page import Element, parsed
+from evals.selftest.report.parsed_page import parsed, text_of
 from evals.selftest.report.sample import sample_run
 from evals.selftest.run_pairs import any_pairs, any_runs
 
@@ -94,15 +95,15 @@ def root(roots: dict[str, Element], request: pytest.FixtureRequest) -> Element:
 
 def source(element: Element) -> str:
     """The source of a hash in a Content-Security-Policy that allows an element's content."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(element.text.encode()).digest()).decode()}'"
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text_of(element).encode()).digest()).decode()}'"
 
 
 def test_the_policy_allows_the_pages_own_style_and_script_and_nothing_else(root: Element) -> None:
     """Everything is forbidden but the one style and the one script that are in the page, by their hashes."""
-    (policy,) = [meta for meta in root.all("meta") if meta.attributes.get("http-equiv") == "Content-Security-Policy"]
-    allowed = dict(directive.strip().split(" ", 1) for directive in policy.attributes["content"].split(";"))
-    (style,) = root.all("style")
-    _, script = root.all("script")
+    (policy,) = [meta for meta in root.iter("meta") if meta.attrib.get("http-equiv") == "Content-Security-Policy"]
+    allowed = dict(directive.strip().split(" ", 1) for directive in policy.attrib["content"].split(";"))
+    (style,) = root.iter("style")
+    _, script = root.iter("script")
     assert allowed == {
         "default-src": "'none'",
         "script-src": source(script),
@@ -120,15 +121,15 @@ def test_the_policy_stands_before_what_it_is_about(content: str) -> None:
 
 def test_a_page_has_two_scripts_of_which_one_runs(root: Element) -> None:
     """The trials are data that no browser runs, and the other script is the page's own."""
-    data, script = root.all("script")
-    assert data.attributes == {"type": "text/plain", "id": "data"}
-    assert script.attributes == {}
-    assert script.text == (ROOT / "evals" / "report" / "page.js").read_text(encoding="utf-8")
+    data, script = root.iter("script")
+    assert data.attrib == {"type": "text/plain", "id": "data"}
+    assert script.attrib == {}
+    assert text_of(script) == (ROOT / "evals" / "report" / "page.js").read_text(encoding="utf-8")
 
 
 def test_no_attribute_styles_runs_or_loads(root: Element) -> None:
     """There is no style, event handler, source or address in any attribute, but links to places within the page."""
-    attributes = [(name, value) for element in root.all() for name, value in element.attributes.items()]
+    attributes = [(name, value) for element in root.iter() for name, value in element.attrib.items()]
     assert not [name for name, _ in attributes if name == "style" or name.startswith("on") or "src" in name]
     assert all(value.startswith("#") for name, value in attributes if name.endswith("href"))
     assert not [value for name, value in attributes if "url(" in value and "url(#" not in value]
@@ -136,9 +137,9 @@ def test_no_attribute_styles_runs_or_loads(root: Element) -> None:
 
 def test_every_link_has_its_target(root: Element) -> None:
     """Identifiers are unique, and what a link or a label refers to is there."""
-    names = Counter(element.attributes["id"] for element in root.all() if "id" in element.attributes)
-    links = [link.attributes["href"].removeprefix("#") for link in root.all("a")]
-    labels = [element.attributes["aria-labelledby"] for element in root.all() if "aria-labelledby" in element.attributes]
+    names = Counter(element.attrib["id"] for element in root.iter() if "id" in element.attrib)
+    links = [link.attrib["href"].removeprefix("#") for link in root.iter("a")]
+    labels = [element.attrib["aria-labelledby"] for element in root.iter() if "aria-labelledby" in element.attrib]
     assert [name for name, number in names.items() if number > 1] == []
     assert len(links) > 2
     assert {*links, *labels} <= set(names)
@@ -146,36 +147,36 @@ def test_every_link_has_its_target(root: Element) -> None:
 
 def test_every_plot_says_what_it_shows(root: Element) -> None:
     """A plot is one picture with words to a screen reader, and the table of its data stands beside it."""
-    figures, plots = root.all("figure"), root.all("svg")
+    figures, plots = list(root.iter("figure")), list(root.iter("svg"))
     assert len(figures) == len(plots) > 0
     for figure in figures:
-        (plot,) = figure.all("svg")
-        (table,) = figure.all("table")
-        assert plot.attributes["role"] == "img"
-        assert plot.attributes["aria-label"].startswith(one_line(figure.all("h3")[0].text)[:20])
-        assert len(table.all("tr")) > 1
-        assert len({len(row.children) for row in table.all("tr")}) == 1
+        (plot,) = figure.iter("svg")
+        (table,) = figure.iter("table")
+        assert plot.attrib["role"] == "img"
+        assert plot.attrib["aria-label"].startswith(one_line(text_of(next(figure.iter("h3"))))[:20])
+        assert len(list(table.iter("tr"))) > 1
+        assert len({len(row) for row in table.iter("tr")}) == 1
 
 
 def test_colours_are_the_pages_own(root: Element) -> None:
     """No plot has a colour of its own but the names of the page's, so dark mode and print change all of them."""
-    shades = {element.attributes.get(name, "") for plot in root.all("svg") for element in plot.all() for name in ("fill", "stroke")}
+    shades = {element.attrib.get(name, "") for plot in root.iter("svg") for element in plot.iter() for name in ("fill", "stroke")}
     assert {shade for shade in shades if not shade.startswith("var(--")} <= {"", "none", "transparent"}
-    (style,) = root.all("style")
-    assert all(f"{shade[4:-1]}:" in style.text for shade in shades if shade.startswith("var(--"))
+    (style,) = root.iter("style")
+    assert all(f"{shade[4:-1]}:" in text_of(style) for shade in shades if shade.startswith("var(--"))
 
 
 def test_no_hostile_text_becomes_an_element(roots: dict[str, Element]) -> None:
     """A page whose texts are all hostile has the elements and the attributes of harmless ones, and no other."""
-    harmless = [element for name, root in roots.items() if name != "hostile" for element in root.all()]
-    allowed = {(element.name, name) for element in harmless for name in ("", *element.attributes)}
-    assert {(one.name, name) for one in roots["hostile"].all() for name in ("", *one.attributes)} <= allowed
+    harmless = [element for name, root in roots.items() if name != "hostile" for element in root.iter()]
+    allowed = {(element.tag, name) for element in harmless for name in ("", *element.attrib)}
+    assert {(one.tag, name) for one in roots["hostile"].iter() for name in ("", *one.attrib)} <= allowed
 
 
 def test_every_hostile_text_is_shown_as_it_is(roots: dict[str, Element]) -> None:
     """Nothing of a text is lost, but what could command a terminal."""
-    (body,) = roots["hostile"].all("body")
-    shown = " ".join("\n".join(element.text for element in body.children if element.name != "script").split())
+    (body,) = roots["hostile"].iter("body")
+    shown = " ".join("\n".join(text_of(element) for element in body if element.tag != "script").split())
     assert [text for text in TEXTS if one_line(text) not in shown] == []
 
 
@@ -190,7 +191,7 @@ def test_every_run_has_a_page(run: Run) -> None:
     """Whatever a run lacks, its page is well-formed and so is its Markdown."""
     report = judged_report(run, Limits())
     root = parsed(page(report))
-    assert root.all("h1")[0].text.startswith(report.finding.word)
+    assert text_of(next(root.iter("h1"))).startswith(report.finding.word)
     assert report.finding.word in markdown(report)
 
 
@@ -200,7 +201,7 @@ def test_every_two_runs_have_a_page(runs: tuple[Run, Run]) -> None:
     """Whatever two runs have in common, the verdict on them is the heading of a well-formed page, and of its Markdown."""
     report = judged_report(runs[1], Limits(), runs[0])
     assert report.finding.word in ("PASS", "FAIL", "INVALID", "INCONCLUSIVE")
-    assert parsed(page(report)).all("h1")[0].text.startswith(report.finding.word)
+    assert text_of(next(parsed(page(report)).iter("h1"))).startswith(report.finding.word)
     assert markdown(report).startswith(f"### {report.finding.word}: ")
 
 

@@ -18,7 +18,7 @@ from evals.report.session import write_session_report
 from evals.run import Run
 from evals.runs import load_run
 from evals.selftest.live_session import CHAT, Finished, live_session, pytest_session, routes, valid
-from evals.selftest.report.parsed_page import parsed
+from evals.selftest.report.parsed_page import parsed, text_of
 from evals.selftest.report.sample import sample_run
 from evals.selftest.scripted_server import scripted_server
 
@@ -54,6 +54,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Session]:
     storage = tmp_path_factory.mktemp("storage")
 
     def run(name: str, *arguments: str) -> Session:
+        """A session that writes its report to a file of this name."""
         file = storage / name
         with scripted_server(routes(valid)) as server:
             finished = live_session(server.url, storage, *CHOICE, "--report", str(file), *arguments)
@@ -71,7 +72,7 @@ def plain(session: Callable[..., Session]) -> Session:
 
 def headline(session: Session) -> str:
     """The heading of a page."""
-    return parsed(session.file.read_text(encoding="utf-8")).all("h1")[0].text
+    return text_of(next(parsed(session.file.read_text(encoding="utf-8")).iter("h1")))
 
 
 def test_a_session_writes_its_page(plain: Session) -> None:
