@@ -85,7 +85,7 @@ def _slopes(
     cut = f" The lines are those of the first {MOST_LINES:,} tasks." if len(ways) > MOST_LINES else ""
     spec = _slope_spec(drawn, (before, now), show, more_is_better=more_is_better)
     full = f"{title}, task by task"
-    note = f"{words[0].upper()}{words[1:]}: the line across. Blue is better, orange worse; the thicker a line, the more tasks.{cut}"
+    note = f"Line across: {words}. Blue is better, orange worse; the thicker a line, the more tasks.{cut}"
     return Plot(full, f"{full}: {words}.", spec, table, bars, note, "HEAD")
 
 

@@ -45,15 +45,15 @@ class Slope:
 
     read: Callable[[list[Trial]], dict[str, float]]
     show: Callable[[float], str]
-    named: str = "Median"
+    named: str = "median"
     middle: Callable[[list[float]], float] = median
     more_is_better: bool = False
 
 
 TWO_SESSIONS = " (of two sessions: shown, not judged)"
 SLOPES = {
-    "schema-valid": Slope(rates("schema-valid"), percent, "Mean", fmean, more_is_better=True),
-    "code parses": Slope(rates("code parses"), percent, "Mean", fmean, more_is_better=True),
+    "schema-valid": Slope(rates("schema-valid"), percent, "mean", fmean, more_is_better=True),
+    "code parses": Slope(rates("code parses"), percent, "mean", fmean, more_is_better=True),
     "prompt tokens": Slope(medians(recount.prompt_tokens), count),
     f"TTFT{TWO_SESSIONS}": Slope(medians(recount.ttft), milliseconds),
     f"latency{TWO_SESSIONS}": Slope(medians(recount.latency), milliseconds),
@@ -82,8 +82,8 @@ def test_sentences_on_slopes(pair: Pair, title: str) -> None:
     more, less = sum(after > once for once, after in found), sum(after < once for once, after in found)
     better, worse = (more, less) if slope.more_is_better else (less, more)
     told = (
-        f"{slope.named} {slope.show(before)} in BASE, {slope.show(now)} in HEAD; of {len(found)} tasks"
-        f" {better} better, {worse} worse, {len(found) - more - less} the same: the line across."
+        f"Line across: {slope.named} {slope.show(before)} in BASE, {slope.show(now)} in HEAD; of {len(found)} tasks"
+        f" {better} better, {worse} worse, {len(found) - more - less} the same."
     )
     assert pair.plots[f"{title}, task by task"].note.startswith(told)
 
